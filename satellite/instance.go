@@ -1,0 +1,417 @@
+package satellite
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
+
+// InstanceID identifies a product instance within this satellite.
+type InstanceID int64
+
+// Identity is what makes a device the same device: UDI and software tag. It is
+// unique per satellite.
+type Identity struct {
+	UDIPID          string
+	UDISerialNumber string
+	SoftwareTag     string
+}
+
+// RegistrationState is where a product instance is with its registration.
+type RegistrationState string
+
+// The registration states that a satellite knows; a device knows a few more.
+const (
+	Unregistered        RegistrationState = "unregistered" // known by its usage reports only
+	Registered          RegistrationState = "registered"
+	RegistrationExpired RegistrationState = "registration expired"
+)
+
+// AuthorizationState is what the device was told about its licences.
+type AuthorizationState string
+
+// The authorization states.
+const (
+	NoLicensesInUse      AuthorizationState = "no licenses in use"
+	Authorized           AuthorizationState = "authorized"
+	OutOfCompliance      AuthorizationState = "out of compliance"
+	AuthorizationExpired AuthorizationState = "authorization expired"
+)
+
+// Instance is a product instance: a device, as this satellite knows it.
+type Instance struct {
+	ID               InstanceID
+	PIID             string // UUID, given at registration
+	AccountID        AccountID
+	VirtualAccountID VirtualAccountID
+	Identity
+	UDIVID          string
+	SUVI            string
+	UUID            string
+	HostIdentifier  string
+	MACAddress      string
+	Hostname        string
+	EquipmentModel  string
+	SoftwareVersion string
+	HardwareVersion string
+
+	RegistrationState RegistrationState
+	RegisteredAt      time.Time
+	TokenHash         [sha256.Size]byte // of the token that registered it
+	PublicKeyHash     [sha256.Size]byte // of the key that registered it
+
+	// Credential is the SHA-256 of the ID certificate; PreviousCredential is
+	// that of the one before, accepted until the first message under the new one.
+	Credential          [sha256.Size]byte
+	PreviousCredential  [sha256.Size]byte
+	CertificateSerial   string
+	CertificateNotAfter time.Time
+
+	AuthorizationState     AuthorizationState
+	AuthorizationRenewAt   time.Time
+	AuthorizationExpiresAt time.Time
+	LastContactAt          time.Time
+	LastAddress            string
+
+	ChangeNumber int64
+}
+
+// StateAt is the instance with the states that time alone has changed.
+func (i Instance) StateAt(now time.Time) Instance {
+	if i.RegistrationState == Registered && !now.Before(i.CertificateNotAfter) {
+		i.RegistrationState = RegistrationExpired
+	}
+	if !i.AuthorizationExpiresAt.IsZero() && !now.Before(i.AuthorizationExpiresAt) &&
+		(i.AuthorizationState == Authorized || i.AuthorizationState == OutOfCompliance) {
+		i.AuthorizationState = AuthorizationExpired
+	}
+	return i
+}
+
+// accepts judges a message by the satellite's own record: the certificate that
+// it was sent under is the instance's, and is not past its end.
+func (i Instance) accepts(credential [sha256.Size]byte, now time.Time) error {
+	if i.RegistrationState != Registered || credential != i.Credential && credential != i.PreviousCredential {
+		return fail(KindForbidden, "certificate-not-accepted", "The ID certificate of this message is not the one of product instance %s. Nothing was changed.", i.PIID).
+			hint("Register the device again with a token.")
+	}
+	if !now.Before(i.CertificateNotAfter) {
+		return fail(KindForbidden, "certificate-expired", "The ID certificate of the device expired on %s. Nothing was changed.", stamp(i.CertificateNotAfter)).
+			hint("Register the device again with a token.")
+	}
+	return nil
+}
+
+// Name is how people call the device: host name, or serial number.
+func (i Instance) Name() string {
+	if i.Hostname != "" {
+		return i.Hostname
+	}
+	return i.UDISerialNumber
+}
+
+// CertificateStatus is where an ID certificate is in its life.
+type CertificateStatus string
+
+// The states of a certificate.
+const (
+	CertificateActive     CertificateStatus = "active"
+	CertificateSuperseded CertificateStatus = "superseded"
+	CertificateRevoked    CertificateStatus = "revoked"
+)
+
+// Certificate is a device ID certificate that this satellite issued.
+type Certificate struct {
+	Fingerprint [sha256.Size]byte // of DER
+	Serial      string            // hexadecimal
+	AccountID   AccountID
+	PIID        string
+	DER         []byte
+	NotBefore   time.Time
+	NotAfter    time.Time
+	Status      CertificateStatus
+	RevokedAt   time.Time
+}
+
+// renewAt is half of the certificate's life.
+func (c Certificate) renewAt() time.Time { return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 2) }
+
+// InstanceFilter selects product instances. Zero fields select all.
+type InstanceFilter struct {
+	AccountID        AccountID
+	VirtualAccountID VirtualAccountID
+	Search           string // prefix of serial number, host name or product id
+}
+
+// InstanceDetails is an instance with the names that a person reads.
+type InstanceDetails struct {
+	Instance
+	Account        string
+	VirtualAccount string
+	Licenses       []Holding
+}
+
+// Instances lists product instances in the order of their registration.
+func (s *Service) Instances(ctx context.Context, actor Actor, filter InstanceFilter, page Page) (list []InstanceDetails, err error) {
+	if err := actor.may(ActionRead); err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	err = s.store.View(ctx, func(tx Tx) error {
+		instances, err := tx.Instances(filter, page.bounded())
+		if err != nil {
+			return err
+		}
+		list = list[:0]
+		names := namesOf(tx)
+		for _, instance := range instances {
+			details, err := names.details(instance.StateAt(now))
+			if err != nil {
+				return err
+			}
+			list = append(list, details)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// CountInstances counts product instances.
+func (s *Service) CountInstances(ctx context.Context, actor Actor, filter InstanceFilter) (count int64, err error) {
+	if err := actor.may(ActionRead); err != nil {
+		return 0, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		count, err = tx.CountInstances(filter)
+		return err
+	})
+	return count, err
+}
+
+// InstanceQuery names one instance: by PIID, or by product id and serial number.
+type InstanceQuery struct {
+	PIID            string
+	UDIPID          string
+	UDISerialNumber string
+}
+
+// FindInstance returns one instance with what it holds. KindNotFound;
+// KindConflict where product id and serial number fit several.
+func (s *Service) FindInstance(ctx context.Context, actor Actor, query InstanceQuery) (details InstanceDetails, err error) {
+	if err := actor.may(ActionRead); err != nil {
+		return InstanceDetails{}, err
+	}
+	now := s.Now()
+	err = s.store.View(ctx, func(tx Tx) error {
+		instance, err := findInstance(tx, query)
+		if err != nil {
+			return err
+		}
+		if details, err = namesOf(tx).details(instance.StateAt(now)); err != nil {
+			return err
+		}
+		if details.Licenses, err = tx.Holdings(instance.ID); err != nil {
+			return err
+		}
+		for i := range details.Licenses {
+			if err := refresh(tx, &details.Licenses[i].Pool, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return details, err
+}
+
+func findInstance(tx Tx, query InstanceQuery) (Instance, error) {
+	missing := fail(KindNotFound, "device-not-found", "There is no such device. Nothing was changed.").hint("`satellite device list` shows those that exist.")
+	if query.PIID != "" {
+		instance, err := tx.Instance(query.PIID)
+		if isNotFound(err) {
+			return Instance{}, missing
+		}
+		return instance, err
+	}
+	candidates, err := tx.Instances(InstanceFilter{Search: query.UDISerialNumber}, Page{Limit: 100})
+	if err != nil {
+		return Instance{}, err
+	}
+	var found []Instance
+	for _, candidate := range candidates {
+		if candidate.UDIPID == query.UDIPID && candidate.UDISerialNumber == query.UDISerialNumber {
+			found = append(found, candidate)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Instance{}, missing
+	case 1:
+		return found[0], nil
+	}
+	return Instance{}, fail(KindConflict, "device-ambiguous", "%d devices have this product id and serial number, with different software. Nothing was changed.", len(found)).hint("Name the device by its PIID.")
+}
+
+// RemoveInstance removes a device: its licences return to the pools, its
+// certificate is revoked, and its next message is refused.
+func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) error {
+	if err := actor.may(ActionManageDevices); err != nil {
+		return err
+	}
+	now := s.Now()
+	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
+		instance, err := findInstance(tx, InstanceQuery{PIID: piid})
+		if err != nil {
+			return err
+		}
+		return s.remove(tx, record, instance, now, EventDeviceRemoved, "was removed")
+	})
+}
+
+// remove is what removal and deregistration share.
+func (s *Service) remove(tx Tx, record recorder, instance Instance, now time.Time, event EventType, verb string) error {
+	returned, err := release(tx, instance.ID)
+	if err != nil {
+		return err
+	}
+	if err := revoke(tx, instance, now); err != nil {
+		return err
+	}
+	if err := tx.DeleteInstance(instance); err != nil {
+		return err
+	}
+	virtual, err := namesOf(tx).details(instance)
+	if err != nil {
+		return err
+	}
+	return record(Event{
+		Type: event, AccountID: instance.AccountID, VirtualAccount: virtual.VirtualAccount, PIID: instance.PIID,
+		Message: fmt.Sprintf("Device %s (%s, %s) %s; %d licenses returned to the pool.", instance.Name(), instance.UDIPID, instance.UDISerialNumber, verb, returned),
+	})
+}
+
+// revoke ends the certificates that an instance may still speak with.
+func revoke(tx Tx, instance Instance, now time.Time) error {
+	for _, fingerprint := range [][sha256.Size]byte{instance.Credential, instance.PreviousCredential} {
+		if fingerprint == ([sha256.Size]byte{}) {
+			continue
+		}
+		certificate, err := tx.Certificate(fingerprint)
+		if err != nil {
+			return err
+		}
+		certificate.Status, certificate.RevokedAt = CertificateRevoked, now
+		if err := tx.SaveCertificate(certificate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InstanceCertificate is the ID certificate of a registered device. KindNotFound.
+func (s *Service) InstanceCertificate(ctx context.Context, actor Actor, piid string) (certificate Certificate, err error) {
+	if err := actor.may(ActionRead); err != nil {
+		return Certificate{}, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		instance, err := findInstance(tx, InstanceQuery{PIID: piid})
+		if err != nil {
+			return err
+		}
+		certificate, err = tx.Certificate(instance.Credential)
+		if isNotFound(err) {
+			return fail(KindNotFound, "certificate-not-found", "The device has no ID certificate: it is known by its usage reports only.")
+		}
+		return err
+	})
+	return certificate, err
+}
+
+// RevocationList makes a new DER list of an account's revoked certificates.
+// KindConflict before the account is registered upstream.
+func (s *Service) RevocationList(ctx context.Context, actor Actor, accountID AccountID) ([]byte, error) {
+	if err := actor.may(ActionRead); err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	var authority Authority
+	var revoked []Certificate
+	var number int64
+	err := s.store.Update(ctx, func(tx Tx) error {
+		var err error
+		if authority, err = s.registeredAuthority(tx, accountID); err != nil {
+			return err
+		}
+		if revoked, err = tx.RevokedCertificates(accountID); err != nil {
+			return err
+		}
+		self, err := tx.Satellite()
+		if err != nil {
+			return err
+		}
+		self.CRLNumber++
+		number = self.CRLNumber
+		return tx.SaveSatellite(self)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.issuer.CRL(authority, revoked, number, now)
+}
+
+// CertificateChain is the chain that device certificates of an account lead
+// through: sub CA, issuing CA, root, as DER. KindConflict before the account is
+// registered upstream.
+func (s *Service) CertificateChain(ctx context.Context, actor Actor, accountID AccountID) (chain [][]byte, err error) {
+	if err := actor.may(ActionRead); err != nil {
+		return nil, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		authority, err := s.registeredAuthority(tx, accountID)
+		chain = append(append([][]byte{}, authority.Chain...), authority.Root)
+		return err
+	})
+	return chain, err
+}
+
+// registeredAuthority is the authority of an account that the upstream vouches for.
+func (s *Service) registeredAuthority(tx Tx, id AccountID) (Authority, error) {
+	account, err := tx.Account(id)
+	if err != nil {
+		return Authority{}, err
+	}
+	if !account.Registered() {
+		return Authority{}, fail(KindConflict, "account-not-registered", "Account %q is not registered at the upstream yet. Nothing was changed.", account.Name).
+			hint("The administrator of the satellite registers it by one synchronization: `satellite sync request --account %q --out FILE`.", account.Name)
+	}
+	return tx.Authority(id)
+}
+
+// names resolves names once per listing.
+type names struct {
+	tx       Tx
+	accounts map[AccountID]string
+	virtual  map[VirtualAccountID]string
+}
+
+func namesOf(tx Tx) *names {
+	return &names{tx: tx, accounts: map[AccountID]string{}, virtual: map[VirtualAccountID]string{}}
+}
+
+func (n *names) details(instance Instance) (InstanceDetails, error) {
+	if _, known := n.accounts[instance.AccountID]; !known {
+		account, err := n.tx.Account(instance.AccountID)
+		if err != nil {
+			return InstanceDetails{}, err
+		}
+		virtual, err := n.tx.VirtualAccounts(instance.AccountID)
+		if err != nil {
+			return InstanceDetails{}, err
+		}
+		n.accounts[account.ID] = account.Name
+		for _, v := range virtual {
+			n.virtual[v.ID] = v.Name
+		}
+	}
+	return InstanceDetails{Instance: instance, Account: n.accounts[instance.AccountID], VirtualAccount: n.virtual[instance.VirtualAccountID]}, nil
+}

@@ -1,0 +1,157 @@
+package satellite
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+)
+
+// Store is the one door to data.
+type Store interface {
+	// View runs f on a consistent snapshot; it must not write.
+	View(ctx context.Context, f func(Tx) error) error
+	// Update runs f in one transaction that keeps its writes only if f returns
+	// nil; when Update returns nil they are on disk. f may be run more than
+	// once, so it touches nothing but the Tx and what it sets anew each time.
+	// A panic in f fails only this Update. Where ctx ends after f ran, the
+	// outcome is unknown: the error is the context's, and the writes may be kept.
+	Update(ctx context.Context, f func(Tx) error) error
+	Close() error
+}
+
+// Page bounds a listing. After is the cursor that the last row of the page
+// before carries: its ID or number; 0 is the start.
+type Page struct {
+	After int64
+	Limit int // 1..1000, default 100
+}
+
+func (p Page) bounded() Page {
+	if p.Limit < 1 {
+		p.Limit = 100
+	}
+	p.Limit = min(p.Limit, 1000)
+	return p
+}
+
+// EventKey is the place of an event: chains are read by node, then number.
+type EventKey struct {
+	Node   string
+	Number int64
+}
+
+// Tx is what a transaction can do. Reads of one row return KindNotFound where
+// there is none; creating what exists already returns KindConflict.
+//
+// A write to a row that goes upstream (instance, pool, token) gives it the next
+// change number; removing one leaves a tombstone with a change number. Change
+// numbers grow in the order of commits, so that a reader who pages by them
+// misses nothing.
+type Tx interface {
+	// The satellite itself.
+	Satellite() (Satellite, error)
+	SaveSatellite(Satellite) error
+	Roots() ([]Root, error)
+	AddRoot(Root) error
+	TokenKeys() ([]TokenKey, error) // newest first; keys sealed
+	AddTokenKey(TokenKey) error
+	LastRun(job string) (time.Time, error) // zero where it never ran
+	SaveRun(job string, at time.Time, problem string) error
+
+	// Users and sessions.
+	CreateUser(User) (User, error)
+	User(UserID) (User, error)
+	UserByEmail(email string) (User, error)
+	Users() ([]User, error)
+	SaveUser(User) error
+	Session(key string) (Session, error)
+	SaveSession(Session) error
+	DeleteSession(key string) error
+	DeleteSessionsBefore(expiry time.Time) error
+
+	// Accounts.
+	CreateAccount(Account) (Account, error)
+	Account(AccountID) (Account, error)
+	AccountByName(name string) (Account, error)
+	Accounts() ([]Account, error)
+	SaveAccount(Account) error
+	Authority(AccountID) (Authority, error)
+	SaveAuthority(Authority) error
+	CreateVirtualAccount(VirtualAccount) (VirtualAccount, error)
+	VirtualAccounts(AccountID) ([]VirtualAccount, error) // default first, then by name
+	VirtualAccountHolds(VirtualAccountID, time.Time) (Holds, error)
+	DeleteVirtualAccount(VirtualAccountID) error
+
+	// Tokens.
+	CreateToken(Token) (Token, error)
+	Token(TokenID) (Token, error)
+	TokenByHash([sha256.Size]byte) (Token, error)
+	Tokens(TokenFilter, Page) ([]Token, error) // newest first; Page.After is an id to stay below
+	SaveToken(Token) error                     // uses and revocation
+
+	// Product instances.
+	CreateInstance(Instance) (Instance, error)
+	Instance(piid string) (Instance, error)
+	InstanceByIdentity(Identity) (Instance, error)
+	Instances(InstanceFilter, Page) ([]Instance, error)
+	CountInstances(InstanceFilter) (int64, error)
+	SaveInstance(Instance) error
+	// TouchInstance saves only what a message without news changes: last
+	// contact, authorization and its times, the credential in use. It gives no change number.
+	TouchInstance(Instance) error
+	DeleteInstance(Instance) error // with its usages; leaves a tombstone
+	SaveCertificate(Certificate) error
+	Certificate(fingerprint [sha256.Size]byte) (Certificate, error)
+	RevokedCertificates(AccountID) ([]Certificate, error)
+	Reply(requester, nonce string) ([]byte, error)
+	SaveReply(requester, nonce string, reply []byte, at time.Time) error
+	DeleteRepliesBefore(at time.Time, limit int) (int64, error)
+
+	// Licences.
+	CreateLicense(License) (License, error)
+	LicenseByTag(AccountID, string) (License, error)
+	SaveLicense(License) error
+	Lots(VirtualAccountID, LicenseID) ([]Lot, error)
+	ReplaceLots(AccountID, []Lot) error // all lots of the account
+	// Pool returns the pool of a licence in a virtual account, a new one with ID 0 where there is none.
+	Pool(VirtualAccountID, LicenseID) (Pool, error)
+	SavePool(Pool) (Pool, error)
+	Pools(PoolFilter) ([]PoolRow, error)
+	// Holdings returns what an instance uses, each with its licence and pool.
+	Holdings(InstanceID) ([]Holding, error)
+	SaveUsage(Usage) error // count 0 removes it
+	UsagesOf(VirtualAccountID, LicenseID, Page) ([]UsageRow, error)
+	// RecountPools compares every pool's counters with its rows and names those that differ.
+	RecountPools() ([]string, error)
+
+	// Usage reports.
+	CreateReport(Report) (Report, error)
+	ReportByDigest(AccountID, string) (Report, error)
+	ReportByKey(AccountID, ReportKey) (Report, error)
+	Reports(AccountID, Page) ([]Report, error) // newest first
+	ReportsToSend(AccountID, Page) ([]Report, error)
+	AcknowledgeReport(AccountID, string, time.Time) error
+
+	// Events. Record links the event to the chain of this node.
+	Record(Event) error
+	Events(EventFilter, Page) ([]Event, error) // newest first
+	EventsAfter(EventKey, int) ([]Event, error)
+	EventHeads() ([]Event, error)
+
+	// Synchronization.
+	SyncState(AccountID) (SyncState, error) // a fresh one where there is none
+	SaveSyncState(SyncState) error
+	CreateSyncRequest(SyncRequestRow) error
+	SyncRequest(AccountID, int64) (SyncRequestRow, error)
+	SaveSyncRequest(SyncRequestRow) error
+	SyncRequests(AccountID, Page) ([]SyncRequestRow, error) // newest first
+	ChangeNumber() (int64, error)                           // the newest
+	ChangedInstances(AccountID, int64, int) ([]Instance, error)
+	ChangedPools(AccountID, int64, int) ([]PoolRow, error)
+	ChangedTokens(AccountID, int64, int) ([]Token, error)
+	Tombstones(AccountID, int64, int) ([]Tombstone, error)
+	DeleteTombstones(AccountID, int64) error
+	// SwapSent replaces the hash of a record as it was last sent and returns
+	// the one before; the zero hash stands for "not sent".
+	SwapSent(account AccountID, kind, key string, hash [sha256.Size]byte) ([sha256.Size]byte, error)
+}

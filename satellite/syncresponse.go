@@ -1,0 +1,411 @@
+package satellite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"ssm/satellite/wire"
+)
+
+// SyncResult says what ApplySyncResponse did.
+type SyncResult struct {
+	Account         Account
+	Sequence        int64
+	AlreadyApplied  bool
+	Registered      bool // the upstream vouches for the account since this response
+	Lots            int
+	Acknowledgement int
+	FullRequested   bool
+	Reason          string
+	Deadline        time.Time
+}
+
+// maxLots bounds the lots of one account.
+const maxLots = 100_000
+
+// ApplySyncResponse verifies a response and applies it in one transaction.
+// Applying the last applied one again changes nothing and is no error.
+//
+// KindConflict for a response that is older, answers no request on record, is
+// for another satellite, or leads to a root that is not trusted; KindInvalid for
+// a file that is altered, cut short, or no response. With an error nothing has
+// changed.
+func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.ReaderAt, size int64) (result SyncResult, err error) {
+	if err := actor.may(ActionSynchronize); err != nil {
+		return result, err
+	}
+	defer func() { s.observer.SyncDone("response", err == nil) }()
+	now := s.Now()
+	roots, err := s.Roots(ctx)
+	if err != nil {
+		return result, err
+	}
+	container, err := wire.OpenContainer(file, size, func(m wire.Manifest, chain [][]byte) error { return s.trustResponse(m, chain, roots, now) })
+	if err != nil {
+		return result, responseProblem(err)
+	}
+	account, err := s.responseAccount(ctx, container.Manifest)
+	if err != nil {
+		return result, err
+	}
+	defer s.exchange(account.ID)()
+	r := &response{service: s, manifest: container.Manifest, account: account, now: now}
+	if err := container.Records(r.read); err != nil {
+		return result, responseProblem(err)
+	}
+	applied, err := r.prepare(ctx, roots)
+	if err != nil || applied {
+		return SyncResult{Account: account, Sequence: r.manifest.Sequence, AlreadyApplied: applied, Deadline: r.state.Deadline}, err
+	}
+	err = s.update(ctx, actor, now, r.apply)
+	if err == nil {
+		s.writers.Delete(account.ID)
+	}
+	return r.result, err
+}
+
+// trustResponse judges who signed a response.
+func (s *Service) trustResponse(m wire.Manifest, chain [][]byte, roots []Root, now time.Time) error {
+	if m.Kind != wire.SyncResponse {
+		return fail(KindInvalid, "not-a-response", "This file is a sync request, not a response. Nothing was changed.").
+			hint("Let the upstream answer it with `ssm sync answer`, and apply what that gives.")
+	}
+	untrusted, err := s.issuer.CheckChain(chain, roots, now)
+	if untrusted != nil {
+		return fail(KindConflict, "root-untrusted", "The response is signed under the licensing root %q, which this satellite does not trust. Its SHA-256 fingerprint is %s. Nothing was changed.", untrusted.Name, untrusted.Fingerprint).
+			hint("Compare the fingerprint with the upstream's own; if they are the same, trust it with `satellite upstream trust FILE`, where FILE comes from `ssm root --out FILE`.")
+	}
+	if err != nil {
+		return fail(KindConflict, "signer-not-accepted", "The response is not signed by an upstream that is trusted: %v. Nothing was changed.", err).hint("Get the response from the upstream again.")
+	}
+	if m.SatelliteID != s.id {
+		return fail(KindConflict, "response-foreign", "The response is for satellite %s, this is satellite %s. Nothing was changed.", clip(m.SatelliteID), s.id).
+			hint("Carry it to the satellite that it was made for.")
+	}
+	return nil
+}
+
+// responseProblem gives the errors of the container a Kind.
+func responseProblem(err error) error {
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return err
+	case errors.Is(err, wire.ErrTooLarge):
+		return fail(KindTooLarge, "sync-file-too-large", "The file is larger than is read: %v. Nothing was changed.", err)
+	case errors.Is(err, wire.ErrVersion):
+		return fail(KindInvalid, "sync-file-version", "The file cannot be read here: %v. Nothing was changed.", err)
+	case errors.Is(err, wire.ErrSignature), errors.Is(err, wire.ErrAltered):
+		return fail(KindInvalid, "sync-file-altered", "The file is not as the upstream wrote it: %v. Nothing was changed.", err).hint("Copy it again from where it was made.")
+	case errors.Is(err, wire.ErrMalformed):
+		return fail(KindInvalid, "sync-file-malformed", "This is no sync response: %v. Nothing was changed.", err).hint("Choose the file that `ssm sync answer` wrote.")
+	}
+	return err
+}
+
+func (s *Service) responseAccount(ctx context.Context, m wire.Manifest) (found Account, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		accounts, err := tx.Accounts()
+		for _, account := range accounts {
+			if s.externalID(account.ID) == m.Account.ID {
+				found = account
+			}
+		}
+		return err
+	})
+	if err == nil && found.ID == 0 {
+		err = fail(KindConflict, "response-foreign", "The response is for account %q, which this satellite does not have. Nothing was changed.", clip(m.Account.Name))
+	}
+	return found, err
+}
+
+// response is a response that is being applied.
+type response struct {
+	service   *Service
+	manifest  wire.Manifest
+	account   Account
+	now       time.Time
+	lots      []lotRecord
+	acks      []string
+	state     SyncState
+	request   SyncRequestRow
+	authority Authority
+	renewed   bool // authority is to be saved
+	result    SyncResult
+}
+
+type lotRecord struct {
+	id string
+	wire.LotRecord
+}
+
+// read takes one record in; nothing is kept before all have been read.
+func (r *response) read(record wire.Record) error {
+	switch record.Kind {
+	case wire.RecordLot:
+		lot := lotRecord{id: record.Key}
+		if err := record.Decode(&lot.LotRecord); err != nil {
+			return err
+		}
+		if lot.Tag == "" || len(lot.Tag) > 1024 || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
+			return fmt.Errorf("%w: lot %s has no tag, or a quantity out of range", wire.ErrMalformed, clip(record.Key))
+		}
+		if r.lots = append(r.lots, lot); len(r.lots) > maxLots {
+			return fmt.Errorf("%w: more than %d lots", wire.ErrTooLarge, maxLots)
+		}
+	case wire.RecordAcknowledgement:
+		r.acks = append(r.acks, record.Key)
+	default:
+		return fail(KindInvalid, "record-kind-unknown", "The response holds records of the kind %q, which this satellite does not know. Nothing was changed.", clip(string(record.Kind))).
+			hint("Update the satellite, then apply the same file again.")
+	}
+	return nil
+}
+
+// prepare judges the sequence and makes the keys that the response calls for.
+func (r *response) prepare(ctx context.Context, roots []Root) (alreadyApplied bool, err error) {
+	s, m := r.service, r.manifest
+	err = s.store.View(ctx, func(tx Tx) error {
+		if alreadyApplied, err = r.judge(tx); err != nil {
+			return err
+		}
+		r.authority, err = tx.Authority(r.account.ID)
+		return err
+	})
+	if err != nil || alreadyApplied {
+		return alreadyApplied, err
+	}
+	certificates := m.Response.Certificates
+	if len(certificates) < 2 {
+		return false, fail(KindInvalid, "sync-file-malformed", "The response carries no certificates of the account. Nothing was changed.")
+	}
+	chain, root := certificates[:len(certificates)-1], certificates[len(certificates)-1]
+	if sameChain(chain, r.authority.Chain) && len(r.authority.SignerCertificate) > 0 {
+		return false, nil
+	}
+	a := &r.authority
+	a.SubCANotBefore, a.SubCANotAfter, err = s.issuer.CheckAuthority(a.Key, certificates, roots, r.now)
+	if err != nil {
+		return false, fail(KindConflict, "authority-not-accepted", "The upstream's certificate for account %q cannot be used: %v. Nothing was changed.", r.account.Name, err)
+	}
+	a.Chain, a.Root, r.renewed = chain, root, true
+	a.SignerKey, a.SignerCertificate, a.SignerNotAfter, err = s.issuer.IssueSigner(*a, s.id, r.now)
+	return false, err
+}
+
+// judge checks that the response answers a request on record that is newer
+// than the last applied one.
+func (r *response) judge(tx Tx) (alreadyApplied bool, err error) {
+	m := r.manifest
+	if r.state, err = tx.SyncState(r.account.ID); err != nil {
+		return false, err
+	}
+	r.request, err = tx.SyncRequest(r.account.ID, m.Sequence)
+	if isNotFound(err) || err == nil && r.request.Digest != m.Response.RequestDigest {
+		return false, fail(KindConflict, "response-unasked", "The response answers request %d with digest %s…, which this satellite has not made. Nothing was changed.", m.Sequence, first(m.Response.RequestDigest, 12)).
+			hint("If this satellite was restored from a backup, make a new request and let the upstream answer that.")
+	}
+	if err != nil {
+		return false, err
+	}
+	if m.Sequence == r.state.AppliedSequence {
+		return true, nil
+	}
+	if m.Sequence < r.state.AppliedSequence {
+		return false, fail(KindConflict, "response-old", "The response answers request %d, and the one to request %d has been applied already. Nothing was changed.", m.Sequence, r.state.AppliedSequence).
+			hint("Use the newest response file.")
+	}
+	return false, nil
+}
+
+func first(text string, n int) string { return text[:min(n, len(text))] }
+
+// apply is the transaction.
+func (r *response) apply(tx Tx, record recorder) error {
+	if applied, err := r.judge(tx); err != nil || applied {
+		return err
+	}
+	m := r.manifest.Response
+	account, err := tx.Account(r.account.ID)
+	if err != nil {
+		return err
+	}
+	registered := !account.Registered()
+	if registered {
+		account.UpstreamRegisteredAt = r.now
+	}
+	if m.AccountType == string(AccountLimited) || m.AccountType == string(AccountStandard) {
+		account.Type, account.DomainIdentifier = AccountType(m.AccountType), m.DomainIdentifier
+	}
+	if err := tx.SaveAccount(account); err != nil {
+		return err
+	}
+	if r.renewed {
+		if err := tx.SaveAuthority(r.authority); err != nil {
+			return err
+		}
+	}
+	if err := r.applyLots(tx); err != nil {
+		return err
+	}
+	for _, digest := range r.acks {
+		if err := tx.AcknowledgeReport(account.ID, digest, r.now); err != nil {
+			return err
+		}
+	}
+	if err := r.confirm(tx); err != nil {
+		return err
+	}
+	r.result = SyncResult{
+		Account: account, Sequence: r.manifest.Sequence, Registered: registered, Lots: len(r.lots), Acknowledgement: len(r.acks),
+		FullRequested: m.FullRequested, Reason: m.Reason, Deadline: m.Deadline,
+	}
+	if registered {
+		if err := record(Event{Type: EventAccountRegistered, AccountID: account.ID, Message: fmt.Sprintf("Account %q is registered upstream with %q, virtual account %q.", account.Name, r.manifest.Account.SmartAccount, r.manifest.Account.VirtualAccount)}); err != nil {
+			return err
+		}
+	}
+	message := fmt.Sprintf("Sync response %d was applied: %d lots, %d acknowledgements; the next synchronization is due by %s.", r.manifest.Sequence, len(r.lots), len(r.acks), stamp(m.Deadline))
+	if m.FullRequested {
+		message = fmt.Sprintf("Sync response %d was applied: the upstream asks for a full request. %s", r.manifest.Sequence, m.Reason)
+	}
+	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message})
+}
+
+// applyLots makes the account's lots what the response says, and counts every
+// pool of the account again.
+func (r *response) applyLots(tx Tx) error {
+	virtual, err := findVirtualAccount(tx, r.account.ID, "")
+	if err != nil {
+		return err
+	}
+	licenses := map[string]License{}
+	lots := make([]Lot, 0, len(r.lots))
+	byLicense := map[LicenseID][]Lot{}
+	for _, record := range r.lots {
+		license, known := licenses[record.Tag]
+		if !known {
+			if license, err = r.license(tx, record); err != nil {
+				return err
+			}
+			licenses[record.Tag] = license
+		}
+		lot := Lot{
+			UpstreamID: record.id, AccountID: r.account.ID, VirtualAccountID: virtual.ID, LicenseID: license.ID,
+			Type: LicenseType(record.Type), Quantity: record.Quantity, Start: record.Start,
+		}
+		if record.End != nil {
+			lot.End = *record.End
+		}
+		lots = append(lots, lot)
+		byLicense[license.ID] = append(byLicense[license.ID], lot)
+	}
+	if err := tx.ReplaceLots(r.account.ID, lots); err != nil {
+		return err
+	}
+	rows, err := tx.Pools(PoolFilter{AccountID: r.account.ID})
+	if err != nil {
+		return err
+	}
+	pools := map[LicenseID]Pool{}
+	for _, row := range rows {
+		if row.VirtualAccountID == virtual.ID {
+			pools[row.LicenseID] = row.Pool
+			byLicense[row.LicenseID] = append([]Lot{}, byLicense[row.LicenseID]...)
+		}
+	}
+	for id, lots := range byLicense {
+		pool, known := pools[id]
+		if !known {
+			pool = Pool{AccountID: r.account.ID, VirtualAccountID: virtual.ID, LicenseID: id}
+		}
+		before := pool
+		pool.Purchased, pool.PurchasedUntil = PurchasedAt(lots, r.now)
+		if pool == before && known {
+			continue
+		}
+		if _, err := tx.SavePool(pool); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// license is the account's licence of a lot's tag, made or renamed by it.
+func (r *response) license(tx Tx, lot lotRecord) (License, error) {
+	license, err := tx.LicenseByTag(r.account.ID, lot.Tag)
+	want := License{
+		ID: license.ID, AccountID: r.account.ID, Tag: lot.Tag, Name: clipRunes(lot.Name, 255),
+		Description: clipRunes(lot.Description, 1000), Type: LicenseType(lot.Type),
+	}
+	switch {
+	case isNotFound(err):
+		return tx.CreateLicense(want)
+	case err != nil:
+		return License{}, err
+	case want != license:
+		return want, tx.SaveLicense(want)
+	}
+	return license, nil
+}
+
+// confirm notes what the upstream now knows.
+func (r *response) confirm(tx Tx) error {
+	m := r.manifest.Response
+	r.state.AppliedSequence = r.manifest.Sequence
+	r.state.NextSequence = max(r.state.NextSequence, m.NextSequence)
+	r.state.FullRequired, r.state.Reason = m.FullRequested, m.Reason
+	r.state.Deadline, r.state.LastSyncAt, r.state.AgreementVersion = m.Deadline, r.now, m.AgreementVersion
+	if !m.FullRequested {
+		r.state.ConfirmedGeneration = r.request.Generation
+		if err := tx.DeleteTombstones(r.account.ID, r.request.Generation); err != nil {
+			return err
+		}
+	}
+	r.request.AppliedAt = r.now
+	if err := tx.SaveSyncRequest(r.request); err != nil {
+		return err
+	}
+	return tx.SaveSyncState(r.state)
+}
+
+// RenewSigners renews the satellite's signers that are past half of their life.
+func (s *Service) RenewSigners(ctx context.Context, now time.Time) error {
+	var authorities []Authority
+	err := s.store.View(ctx, func(tx Tx) error {
+		authorities = authorities[:0]
+		accounts, err := tx.Accounts()
+		if err != nil {
+			return err
+		}
+		for _, account := range accounts {
+			authority, err := tx.Authority(account.ID)
+			if err != nil {
+				return err
+			}
+			if account.Registered() && now.After(authority.SignerNotAfter.Add(-signerLife/2)) && now.Before(authority.SubCANotAfter) {
+				authorities = append(authorities, authority)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, a := range authorities {
+		fresh := a
+		if fresh.SignerKey, fresh.SignerCertificate, fresh.SignerNotAfter, err = s.issuer.IssueSigner(a, s.id, now); err != nil {
+			return fmt.Errorf("renew the signer of account %d: %w", a.AccountID, err)
+		}
+		if err := s.store.Update(ctx, func(tx Tx) error { return tx.SaveAuthority(fresh) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signerLife is how long a satellite signer lives; see the trust table of the protocol.
+const signerLife = 180 * day

@@ -1,0 +1,271 @@
+package satellite
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Role is what a user may do on the whole satellite.
+type Role string
+
+// The system roles.
+const (
+	RoleSystemAdmin    Role = "system-admin"
+	RoleSystemOperator Role = "system-operator" // accounts and synchronization, not users, trust or network
+	RoleSystemUser     Role = "system-user"     // reads
+)
+
+// Action is what the permission table speaks about.
+type Action string
+
+// The actions.
+const (
+	ActionRead           Action = "read"
+	ActionManageAccounts Action = "manage-accounts"
+	ActionManageTokens   Action = "manage-tokens"
+	ActionManageDevices  Action = "manage-devices"
+	ActionImportUsage    Action = "import-usage"
+	ActionSynchronize    Action = "synchronize"
+	ActionManageTrust    Action = "manage-trust"
+	ActionManageUsers    Action = "manage-users"
+)
+
+// permissions is the one table of role and action. Only Service asks it.
+var permissions = map[Role]map[Action]bool{
+	RoleSystemAdmin: {
+		ActionRead: true, ActionManageAccounts: true, ActionManageTokens: true, ActionManageDevices: true,
+		ActionImportUsage: true, ActionSynchronize: true, ActionManageTrust: true, ActionManageUsers: true,
+	},
+	RoleSystemOperator: {
+		ActionRead: true, ActionManageAccounts: true, ActionManageTokens: true, ActionManageDevices: true,
+		ActionImportUsage: true, ActionSynchronize: true,
+	},
+	RoleSystemUser: {ActionRead: true},
+}
+
+// Actor is who asks: a signed-in user, the local administrator, or a device.
+type Actor struct {
+	Name   string // as it stands in events: "local:0", an e-mail address, "device:PIID"
+	Role   Role
+	Source string // network address, or "local"
+}
+
+// May tells whether the actor's role allows the action, so that a face offers
+// only what Service would do.
+func (a Actor) May(action Action) bool { return permissions[a.Role][action] }
+
+func (a Actor) may(action Action) error {
+	if a.May(action) {
+		return nil
+	}
+	if a.Role == "" {
+		return fail(KindUnauthenticated, "not-signed-in", "Nobody is signed in. Nothing was changed.").hint("Sign in first.")
+	}
+	return fail(KindForbidden, "role-insufficient", "The role %s may not do this (%s). Nothing was changed.", a.Role, action).hint("Ask a System Admin.")
+}
+
+// UserID identifies a user.
+type UserID int64
+
+// User is a person who signs in to the console.
+type User struct {
+	ID           UserID
+	Email        string // unique without regard to case
+	Name         string
+	PasswordHash string
+	Role         Role
+	Language     string // "en", "ja", or "" for the browser's
+	Theme        string // "light", "dark", or "" for the system's
+	CreatedAt    time.Time
+}
+
+// Session is one sign-in, kept by the hash of its token.
+type Session struct {
+	Key     string
+	Data    []byte
+	Expires time.Time
+}
+
+// setupCode is the one-time secret of the first start. It lives in memory only:
+// a restart makes a new link.
+type setupCode struct {
+	mutex sync.Mutex
+	hash  [sha256.Size]byte
+	live  bool
+}
+
+// BeginSetup returns the one-time code of the first start, "" where there is a user already.
+func (s *Service) BeginSetup(ctx context.Context) (string, error) {
+	needed, err := s.SetupNeeded(ctx)
+	if err != nil || !needed {
+		return "", err
+	}
+	code := s.randomText(26) // 130 bits
+	s.setup.mutex.Lock()
+	defer s.setup.mutex.Unlock()
+	s.setup.hash, s.setup.live = sha256.Sum256([]byte(code)), true
+	return code, nil
+}
+
+// SetupNeeded tells whether nobody can sign in yet.
+func (s *Service) SetupNeeded(ctx context.Context) (needed bool, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		users, err := tx.Users()
+		needed = len(users) == 0
+		return err
+	})
+	return needed, err
+}
+
+// CheckSetupCode returns KindForbidden unless code is the one of the running set-up.
+func (s *Service) CheckSetupCode(code string) error {
+	hash := sha256.Sum256([]byte(code))
+	s.setup.mutex.Lock()
+	defer s.setup.mutex.Unlock()
+	if !s.setup.live || subtle.ConstantTimeCompare(hash[:], s.setup.hash[:]) != 1 {
+		return fail(KindForbidden, "setup-link-invalid", "This set-up link is not valid, or has been used. Nothing was changed.").
+			hint("Restart the satellite for a new link, or run `satellite setup` on its machine.")
+	}
+	return nil
+}
+
+// NewUser is what makes a user.
+type NewUser struct{ Email, Name, Password string }
+
+// Setup makes the first user, a System Admin, for who holds the one-time code.
+//
+// KindForbidden for a wrong code; KindConflict once there is a user.
+func (s *Service) Setup(ctx context.Context, source, code string, n NewUser) (User, error) {
+	if err := s.CheckSetupCode(code); err != nil {
+		return User{}, err
+	}
+	return s.firstUser(ctx, Actor{Name: "setup", Source: source}, n)
+}
+
+// SetupLocal is Setup for the local administrator, who needs no code.
+func (s *Service) SetupLocal(ctx context.Context, actor Actor, n NewUser) (User, error) {
+	if err := actor.may(ActionManageUsers); err != nil {
+		return User{}, err
+	}
+	return s.firstUser(ctx, actor, n)
+}
+
+// Bounds of a password, in characters. There are no rules about its kinds of
+// characters: length is what counts.
+const (
+	minPassword = 12
+	maxPassword = 256
+)
+
+func (s *Service) firstUser(ctx context.Context, actor Actor, n NewUser) (User, error) {
+	if err := checkEmail(n.Email); err != nil {
+		return User{}, err
+	}
+	if err := checkName("user", n.Name); err != nil {
+		return User{}, err
+	}
+	if length := utf8.RuneCountInString(n.Password); length < minPassword || length > maxPassword {
+		return User{}, fail(KindInvalid, "password-length", "A password has %d to %d characters; this one has %d. Nothing was created.", minPassword, maxPassword, length).
+			hint("A sentence of a few words is easy to keep in mind.")
+	}
+	hash, err := s.passwords.Hash(n.Password)
+	if err != nil {
+		return User{}, fmt.Errorf("hash the password: %w", err)
+	}
+	now := s.Now()
+	user := User{Email: n.Email, Name: n.Name, PasswordHash: hash, Role: RoleSystemAdmin, CreatedAt: now}
+	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
+		users, err := tx.Users()
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return fail(KindConflict, "setup-done", "The first start is done: %s can sign in. Nothing was created.", users[0].Email).hint("Sign in instead.")
+		}
+		if user, err = tx.CreateUser(user); err != nil {
+			return err
+		}
+		return record(Event{Type: EventUserCreated, Message: fmt.Sprintf("User %s was created as System Admin.", user.Email)})
+	})
+	if err != nil {
+		return User{}, err
+	}
+	s.setup.mutex.Lock()
+	s.setup.live = false
+	s.setup.mutex.Unlock()
+	return user, nil
+}
+
+// absentHash is compared for users that do not exist, so that a stranger cannot
+// tell them from a wrong password by the time it takes.
+var absentHash struct {
+	sync.Once
+	hash string
+	err  error
+}
+
+// SignIn checks a password. KindUnauthenticated where user or password is wrong;
+// which of them, it does not say.
+func (s *Service) SignIn(ctx context.Context, source, email, password string) (user User, err error) {
+	if len(password) > maxPassword*utf8.UTFMax || len(email) > 254 {
+		return User{}, errSignIn()
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		user, err = tx.UserByEmail(strings.TrimSpace(email))
+		return err
+	})
+	hash := user.PasswordHash
+	if isNotFound(err) {
+		absentHash.Do(func() { absentHash.hash, absentHash.err = s.passwords.Hash("nobody has this password") })
+		hash, err = absentHash.hash, absentHash.err
+	}
+	if err != nil {
+		return User{}, err
+	}
+	matches, err := s.passwords.Matches(password, hash)
+	if err != nil {
+		return User{}, err
+	}
+	if !matches || user.ID == 0 {
+		return User{}, errSignIn()
+	}
+	actor := Actor{Name: user.Email, Role: user.Role, Source: source}
+	err = s.update(ctx, actor, s.Now(), func(_ Tx, record recorder) error {
+		return record(Event{Type: EventUserSignedIn, Message: fmt.Sprintf("%s signed in.", user.Email)})
+	})
+	return user, err
+}
+
+func errSignIn() *Error {
+	return fail(KindUnauthenticated, "sign-in-refused", "E-mail address or password is wrong.").hint("Check both and try again.")
+}
+
+// User returns a user by id, for a session. KindNotFound where he was removed.
+func (s *Service) User(ctx context.Context, id UserID) (user User, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		user, err = tx.User(id)
+		return err
+	})
+	return user, err
+}
+
+// SavePreferences keeps a user's language and theme. KindInvalid for values that do not exist.
+func (s *Service) SavePreferences(ctx context.Context, id UserID, language, theme string) error {
+	if language != "" && language != "en" && language != "ja" || theme != "" && theme != "light" && theme != "dark" {
+		return fail(KindInvalid, "preference-invalid", "There is no language %q or theme %q. Nothing was changed.", clip(language), clip(theme))
+	}
+	return s.store.Update(ctx, func(tx Tx) error {
+		user, err := tx.User(id)
+		if err != nil {
+			return err
+		}
+		user.Language, user.Theme = language, theme
+		return tx.SaveUser(user)
+	})
+}
