@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"math/big"
@@ -39,14 +38,9 @@ func (s *Service) register(ctx context.Context, source string, request *wire.Req
 		return reply{}, err
 	}
 	e := enrolment{
-		tokenHash: sha256.Sum256([]byte(data.Token)),
+		tokenHash: sha256.Sum256([]byte(data.Token)), keyHash: request.KeyHash,
 		identity:  Identity{UDIPID: data.SUDI.UDIPID, UDISerialNumber: data.SUDI.UDISerialNumber, SoftwareTag: data.SoftwareTag},
 	}
-	key, err := x509.MarshalPKIXPublicKey(request.PublicKey)
-	if err != nil {
-		return reply{}, fail(KindInvalid, "key-not-accepted", "The key of the device is not of a kind that is accepted. The device was not registered.").cause(err)
-	}
-	e.keyHash = sha256.Sum256(key)
 	requester := "registration:" + e.identity.UDIPID + "\x1f" + e.identity.UDISerialNumber + "\x1f" + e.identity.SoftwareTag
 
 	// Between the look and the transaction somebody may register the same

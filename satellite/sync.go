@@ -307,7 +307,8 @@ type change struct {
 }
 
 func (p *packer) pack(ctx context.Context) (map[wire.RecordKind]wire.Digest, error) {
-	sources := []func(Tx, int64) ([]change, error){p.devices, p.usages, p.tokens, p.tombstones}
+	// Tombstones first: what was removed and made again under the same key must end as made.
+	sources := []func(Tx, int64) ([]change, error){p.tombstones, p.devices, p.usages, p.tokens}
 	for _, source := range sources {
 		for after, more := p.since, true; more; {
 			page, err := p.page(ctx, source, after)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -316,10 +315,4 @@ func (s *Service) checkToken(text string) error {
 func errTokenUnknown() *Error {
 	return fail(KindConflict, "token-invalid", "This is not a token of this satellite, or a character of it was changed. The device was not registered.").
 		hint("Copy the token again, whole and without line breaks.")
-}
-
-// hashPrefix is the only form in which a token may be logged.
-func hashPrefix(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:4])
 }

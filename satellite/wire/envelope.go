@@ -55,6 +55,8 @@ type Request struct {
 	Header    Header
 	Data      RequestData
 	PublicKey crypto.PublicKey
+	// KeyHash is the SHA-256 of the public key (DER SubjectPublicKeyInfo) of a registration.
+	KeyHash [sha256.Size]byte
 	// CertificateRequest is the decoded PKCS #10 of a registration or renewal.
 	CertificateRequest []byte
 	// Credential is the SHA-256 of the DER ID certificate that the message was
@@ -165,7 +167,7 @@ func (r *Request) readKey(credential string) error {
 		if err != nil {
 			return fmt.Errorf("%w: certificate_request is no PKCS #10 request: %v", ErrMalformed, err)
 		}
-		r.PublicKey = request.PublicKey
+		r.PublicKey, r.KeyHash = request.PublicKey, sha256.Sum256(request.RawSubjectPublicKeyInfo)
 		return nil
 	}
 	chain, err := parseChain(credential)

@@ -1,0 +1,285 @@
+package store
+
+import (
+	"fmt"
+
+	"ssm/satellite"
+)
+
+type licenseRow struct {
+	ID          int64 `gorm:"primaryKey"`
+	AccountID   int64
+	Tag         string
+	Name        string
+	Description string
+	Type        string
+}
+
+func (licenseRow) TableName() string { return "licenses" }
+
+func (r licenseRow) domain() satellite.License {
+	return satellite.License{
+		ID: satellite.LicenseID(r.ID), AccountID: satellite.AccountID(r.AccountID), Tag: r.Tag, Name: r.Name,
+		Description: r.Description, Type: satellite.LicenseType(r.Type),
+	}
+}
+
+func licenseToRow(l satellite.License) licenseRow {
+	return licenseRow{ID: int64(l.ID), AccountID: int64(l.AccountID), Tag: l.Tag, Name: l.Name, Description: l.Description, Type: string(l.Type)}
+}
+
+func (t *transaction) CreateLicense(l satellite.License) (satellite.License, error) {
+	r := licenseToRow(l)
+	err := t.db.Create(&r).Error
+	return r.domain(), unique(err, "license", "There is a license with this tag already.")
+}
+
+func (t *transaction) LicenseByTag(account satellite.AccountID, tag string) (satellite.License, error) {
+	var r licenseRow
+	err := t.one("license", tag, []any{&r.ID, &r.AccountID, &r.Tag, &r.Name, &r.Description, &r.Type},
+		`SELECT id, account_id, tag, name, description, type FROM licenses WHERE account_id = ? AND tag = ?`, int64(account), tag)
+	return r.domain(), err
+}
+
+func (t *transaction) SaveLicense(l satellite.License) error {
+	r := licenseToRow(l)
+	return t.db.Select("name", "description", "type").Where("id = ?", r.ID).Updates(&r).Error
+}
+
+type lotRow struct {
+	ID               int64 `gorm:"primaryKey"`
+	AccountID        int64
+	UpstreamID       string
+	VirtualAccountID int64
+	LicenseID        int64
+	Type             string
+	Quantity         int64
+	StartAt          int64
+	EndAt            int64
+}
+
+func (lotRow) TableName() string { return "lots" }
+
+func (t *transaction) Lots(virtual satellite.VirtualAccountID, license satellite.LicenseID) ([]satellite.Lot, error) {
+	var rows []lotRow
+	err := t.db.Select("id", "account_id", "upstream_id", "virtual_account_id", "license_id", "type", "quantity", "start_at", "end_at").
+		Where("virtual_account_id = ? AND license_id = ?", virtual, license).Order("start_at, id").Find(&rows).Error
+	lots := make([]satellite.Lot, len(rows))
+	for i, r := range rows {
+		lots[i] = satellite.Lot{
+			UpstreamID: r.UpstreamID, AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID),
+			LicenseID: satellite.LicenseID(r.LicenseID), Type: satellite.LicenseType(r.Type), Quantity: r.Quantity, Start: instant(r.StartAt), End: instant(r.EndAt),
+		}
+	}
+	return lots, err
+}
+
+func (t *transaction) ReplaceLots(account satellite.AccountID, lots []satellite.Lot) error {
+	if err := t.db.Where("account_id = ?", account).Delete(&lotRow{}).Error; err != nil {
+		return err
+	}
+	rows := make([]lotRow, len(lots))
+	for i, l := range lots {
+		rows[i] = lotRow{
+			AccountID: int64(l.AccountID), UpstreamID: l.UpstreamID, VirtualAccountID: int64(l.VirtualAccountID), LicenseID: int64(l.LicenseID),
+			Type: string(l.Type), Quantity: l.Quantity, StartAt: micros(l.Start), EndAt: micros(l.End),
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return unique(t.db.CreateInBatches(rows, 500).Error, "lot", "Two lots have the same number.")
+}
+
+type poolRow struct {
+	ID               int64
+	AccountID        int64
+	VirtualAccountID int64
+	LicenseID        int64
+	Purchased        int64
+	PurchasedUntil   int64
+	InUse            int64
+	Reserved         int64
+	TransferredIn    int64
+	TransferredOut   int64
+	ChangeNumber     int64
+}
+
+func (r *poolRow) fields() []any {
+	return []any{
+		&r.ID, &r.AccountID, &r.VirtualAccountID, &r.LicenseID, &r.Purchased, &r.PurchasedUntil, &r.InUse, &r.Reserved,
+		&r.TransferredIn, &r.TransferredOut, &r.ChangeNumber,
+	}
+}
+
+func (r poolRow) domain() satellite.Pool {
+	return satellite.Pool{
+		ID: r.ID, AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID), LicenseID: satellite.LicenseID(r.LicenseID),
+		Purchased: r.Purchased, PurchasedUntil: instant(r.PurchasedUntil), InUse: r.InUse, Reserved: r.Reserved,
+		TransferredIn: r.TransferredIn, TransferredOut: r.TransferredOut, ChangeNumber: r.ChangeNumber,
+	}
+}
+
+const poolColumns = `p.id, p.account_id, p.virtual_account_id, p.license_id, p.purchased, p.purchased_until, p.in_use, p.reserved,
+	p.transferred_in, p.transferred_out, p.change_number`
+
+func (t *transaction) Pool(virtual satellite.VirtualAccountID, license satellite.LicenseID) (satellite.Pool, error) {
+	var r poolRow
+	err := t.one("pool", license, r.fields(), `SELECT `+poolColumns+` FROM pools p WHERE p.virtual_account_id = ? AND p.license_id = ?`, int64(virtual), int64(license))
+	if satellite.KindOf(err) == satellite.KindNotFound {
+		return satellite.Pool{VirtualAccountID: virtual, LicenseID: license}, nil
+	}
+	return r.domain(), err
+}
+
+func (t *transaction) SavePool(p satellite.Pool) (satellite.Pool, error) {
+	p.ChangeNumber = t.nextChange()
+	if p.ID != 0 {
+		_, err := t.statements.exec(`UPDATE pools SET purchased = ?, purchased_until = ?, in_use = ?, reserved = ?, transferred_in = ?,
+			transferred_out = ?, change_number = ? WHERE id = ?`,
+			p.Purchased, micros(p.PurchasedUntil), p.InUse, p.Reserved, p.TransferredIn, p.TransferredOut, p.ChangeNumber, p.ID)
+		return p, err
+	}
+	result, err := t.statements.exec(`INSERT INTO pools (account_id, virtual_account_id, license_id, purchased, purchased_until, in_use,
+		reserved, transferred_in, transferred_out, change_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		int64(p.AccountID), int64(p.VirtualAccountID), int64(p.LicenseID), p.Purchased, micros(p.PurchasedUntil), p.InUse,
+		p.Reserved, p.TransferredIn, p.TransferredOut, p.ChangeNumber)
+	if err != nil {
+		return p, err
+	}
+	p.ID, err = result.LastInsertId()
+	return p, err
+}
+
+// poolNames is a pool with the names that a person reads.
+type poolNames struct {
+	poolRow
+	Tag            string
+	Name           string
+	Description    string
+	Type           string
+	VirtualAccount string
+}
+
+const poolQuery = `SELECT ` + poolColumns + `, l.tag, l.name, l.description, l.type, v.name AS virtual_account
+	FROM pools p JOIN licenses l ON l.id = p.license_id JOIN virtual_accounts v ON v.id = p.virtual_account_id`
+
+func (r poolNames) domain() satellite.PoolRow {
+	return satellite.PoolRow{
+		Pool: r.poolRow.domain(), VirtualAccount: r.VirtualAccount,
+		License: satellite.License{
+			ID: satellite.LicenseID(r.LicenseID), AccountID: satellite.AccountID(r.AccountID), Tag: r.Tag, Name: r.Name,
+			Description: r.Description, Type: satellite.LicenseType(r.Type),
+		},
+	}
+}
+
+func poolsOf(rows []poolNames) []satellite.PoolRow {
+	list := make([]satellite.PoolRow, len(rows))
+	for i, r := range rows {
+		list[i] = r.domain()
+	}
+	return list
+}
+
+func (t *transaction) Pools(filter satellite.PoolFilter) ([]satellite.PoolRow, error) {
+	query, args := poolQuery+` WHERE 1 = 1`, []any{}
+	if filter.VirtualAccountID != 0 {
+		query, args = query+` AND p.virtual_account_id = ?`, append(args, filter.VirtualAccountID)
+	}
+	if filter.AccountID != 0 {
+		query, args = query+` AND p.account_id = ?`, append(args, filter.AccountID)
+	}
+	if filter.Tag != "" {
+		query, args = query+` AND l.tag = ?`, append(args, filter.Tag)
+	}
+	if filter.Search != "" {
+		query, args = query+` AND (instr(lower(l.name), lower(?)) = 1 OR instr(l.tag, ?) = 1)`, append(args, filter.Search, filter.Search)
+	}
+	var rows []poolNames
+	err := t.db.Raw(query+` ORDER BY l.name, l.tag, v.name`, args...).Scan(&rows).Error
+	return poolsOf(rows), err
+}
+
+func (t *transaction) ChangedPools(account satellite.AccountID, after int64, limit int) ([]satellite.PoolRow, error) {
+	var rows []poolNames
+	err := t.db.Raw(poolQuery+` WHERE p.account_id = ? AND p.change_number > ? ORDER BY p.change_number LIMIT ?`, account, after, limit).Scan(&rows).Error
+	return poolsOf(rows), err
+}
+
+func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, error) {
+	rows, err := t.statements.query(`SELECT u.count, u.measured_until, l.tag, l.name, l.description, l.type, `+poolColumns+`
+		FROM usages u JOIN licenses l ON l.id = u.license_id
+		JOIN pools p ON p.virtual_account_id = u.virtual_account_id AND p.license_id = u.license_id
+		WHERE u.instance_id = ? ORDER BY l.tag`, int64(id))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var holdings []satellite.Holding
+	for rows.Next() {
+		var count, measured int64
+		var license licenseRow
+		var pool poolRow
+		if err := rows.Scan(append([]any{&count, &measured, &license.Tag, &license.Name, &license.Description, &license.Type}, pool.fields()...)...); err != nil {
+			return nil, err
+		}
+		license.ID, license.AccountID = pool.LicenseID, pool.AccountID
+		holdings = append(holdings, satellite.Holding{
+			License: license.domain(), Pool: pool.domain(),
+			Usage: satellite.Usage{
+				InstanceID: id, LicenseID: satellite.LicenseID(pool.LicenseID), VirtualAccountID: satellite.VirtualAccountID(pool.VirtualAccountID),
+				Count: count, MeasuredUntil: instant(measured),
+			},
+		})
+	}
+	return holdings, rows.Err()
+}
+
+func (t *transaction) SaveUsage(u satellite.Usage) error {
+	if u.Count == 0 {
+		_, err := t.statements.exec(`DELETE FROM usages WHERE instance_id = ? AND license_id = ?`, int64(u.InstanceID), int64(u.LicenseID))
+		return err
+	}
+	_, err := t.statements.exec(`INSERT INTO usages (instance_id, license_id, virtual_account_id, count, measured_until) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (instance_id, license_id) DO UPDATE SET virtual_account_id = excluded.virtual_account_id, count = excluded.count, measured_until = excluded.measured_until`,
+		int64(u.InstanceID), int64(u.LicenseID), int64(u.VirtualAccountID), u.Count, micros(u.MeasuredUntil))
+	return err
+}
+
+func (t *transaction) UsagesOf(virtual satellite.VirtualAccountID, license satellite.LicenseID, page satellite.Page) ([]satellite.UsageRow, error) {
+	var rows []struct {
+		PIID            string `gorm:"column:piid"`
+		Hostname        string
+		UDIPID          string `gorm:"column:udi_pid"`
+		UDISerialNumber string `gorm:"column:udi_serial_number"`
+		Count           int64
+	}
+	err := t.db.Raw(`SELECT i.piid, i.hostname, i.udi_pid, i.udi_serial_number, u.count FROM usages u JOIN instances i ON i.id = u.instance_id
+		WHERE u.virtual_account_id = ? AND u.license_id = ? AND u.instance_id > ? ORDER BY u.instance_id LIMIT ?`, virtual, license, page.After, page.Limit).Scan(&rows).Error
+	list := make([]satellite.UsageRow, len(rows))
+	for i, r := range rows {
+		list[i] = satellite.UsageRow(r)
+	}
+	return list, err
+}
+
+func (t *transaction) RecountPools() (mismatches []string, err error) {
+	var rows []struct {
+		Tag            string
+		VirtualAccount string
+		Counter        int64
+		Recount        int64
+	}
+	err = t.db.Raw(`SELECT l.tag, v.name AS virtual_account, COALESCE(p.in_use, 0) AS counter, COALESCE(u.total, 0) AS recount
+		FROM (SELECT virtual_account_id, license_id FROM pools UNION SELECT virtual_account_id, license_id FROM usages) k
+		JOIN licenses l ON l.id = k.license_id JOIN virtual_accounts v ON v.id = k.virtual_account_id
+		LEFT JOIN pools p ON p.virtual_account_id = k.virtual_account_id AND p.license_id = k.license_id
+		LEFT JOIN (SELECT virtual_account_id, license_id, SUM(count) AS total FROM usages GROUP BY virtual_account_id, license_id) u
+			ON u.virtual_account_id = k.virtual_account_id AND u.license_id = k.license_id
+		WHERE COALESCE(p.in_use, 0) <> COALESCE(u.total, 0) ORDER BY l.tag, v.name`).Scan(&rows).Error
+	for _, r := range rows {
+		mismatches = append(mismatches, fmt.Sprintf("%s in %s is counted as %d in use, its devices hold %d", r.Tag, r.VirtualAccount, r.Counter, r.Recount))
+	}
+	return mismatches, err
+}
