@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -102,17 +103,34 @@ func (c *client) learn(err error) bool {
 // post sends a message and returns the body of the answer, at most
 // wire.MaxMessage bytes, and the HTTP status. After an error of the connection
 // it sends the very same bytes once more: the satellite knows them by their
-// nonce. ErrConnection.
+// nonce. ErrConnection, and errNotSent as well where that is certain.
 func (c *client) post(ctx context.Context, message []byte) (body []byte, status int, err error) {
 	body, status, err = c.postOnce(ctx, message)
+	sent := err != nil && !unsent(err)
 	if err != nil && ctx.Err() == nil {
 		c.learn(err)
 		body, status, err = c.postOnce(ctx, message)
+		sent = sent || !unsent(err)
 	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w at %s: %w; whether it acted on the request is not known, repeating it does no harm", ErrConnection, c.url, err)
+	switch {
+	case err == nil:
+		return body, status, nil
+	case sent:
+		err = fmt.Errorf("%w at %s: %w; whether it acted on the request is not known, repeating it does no harm", ErrConnection, c.url, err)
+	default:
+		err = fmt.Errorf("%w at %s: %w; %w: check the address, that the CA bundle is the one of this satellite, and the clock of this device", ErrConnection, c.url, err, errNotSent)
 	}
-	return body, status, nil
+	return nil, 0, err
+}
+
+// errNotSent is a message of which no byte has reached a satellite.
+var errNotSent = errors.New("nothing was sent")
+
+// unsent tells whether the connection failed before anything went over it.
+func unsent(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	var network *net.OpError
+	return errors.As(err, &untrusted) || errors.Is(err, certs.ErrChain) || errors.As(err, &network) && network.Op == "dial"
 }
 
 func (c *client) postOnce(ctx context.Context, message []byte) ([]byte, int, error) {

@@ -50,17 +50,22 @@ type Refused struct {
 // Error is the satellite's own sentence, with what it means for this device.
 func (r *Refused) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the satellite refused the %s: %s", requestName(r.Request), printable(r.Message))
+	fmt.Fprintf(&b, "the satellite refused the %s", requestName(r.Request))
 	if r.Code != "" {
-		fmt.Fprintf(&b, " [%s]", printable(r.Code))
+		fmt.Fprintf(&b, " (%s)", printable(r.Code))
 	}
+	message := printable(r.Message)
+	if !strings.HasSuffix(message, ".") {
+		message += "."
+	}
+	b.WriteString(": " + message)
 	switch {
 	case !r.Signed:
-		b.WriteString("; the refusal is not signed, nothing was changed on this device")
+		b.WriteString(" The refusal is not signed; nothing was changed on this device.")
 	case r.Code == codeNotRegistered || r.Code == codeCertificateRevoked:
-		b.WriteString("; this device has noted that it is not registered: register it again with a token")
+		b.WriteString(" This device has noted that it is not registered: register it again with a token.")
 	default:
-		b.WriteString("; the licenses of this device are unchanged")
+		b.WriteString(" The licenses of this device are unchanged.")
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ssm/certs"
@@ -143,7 +144,8 @@ type fleetRun struct {
 	workers []*worker
 
 	recording sync.Mutex
-	recordErr error // the first; it ends the run
+	recordErr error       // the first; it ends the run
+	broken    atomic.Bool // whether there is one
 }
 
 func (f *Fleet) prepare() (*fleetRun, error) {
@@ -227,6 +229,7 @@ func (r *fleetRun) record(line []byte) error {
 	if r.recordErr == nil {
 		if _, err := r.Record.Write(line); err != nil {
 			r.recordErr = fmt.Errorf("the record could not be written, so the run was ended: %w", err)
+			r.broken.Store(true)
 		}
 	}
 	return r.recordErr

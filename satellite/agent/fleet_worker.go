@@ -96,7 +96,7 @@ func (w *worker) work(ctx context.Context, p *phase, t *tally) {
 			took, err := w.do(ctx, p.op, d)
 			t.count(took, err)
 			p.settle(d, err)
-			if w.run.failed() {
+			if w.run.broken.Load() {
 				p.end()
 			}
 			if err == nil || w.open != nil {
@@ -107,13 +107,6 @@ func (w *worker) work(ctx context.Context, p *phase, t *tally) {
 			failures++
 		}
 	}
-}
-
-// failed tells whether the record could not be written.
-func (r *fleetRun) failed() bool {
-	r.recording.Lock()
-	defer r.recording.Unlock()
-	return r.recordErr != nil
 }
 
 // do is one operation of one device, with the time that the satellite took.

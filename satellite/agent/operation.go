@@ -106,15 +106,15 @@ func (a *Agent) pendingKey() (crypto.Signer, error) {
 
 // registrationFailed sets the state after a registration that did not succeed:
 // a signed refusal is kept as the reason, a lost reply leaves it registering,
-// and what is not signed leaves it as it was before.
+// and what was not sent or is not signed leaves it as it was before.
 func (a *Agent) registrationFailed(before State, failure error) error {
 	var refused *Refused
-	if !errors.As(failure, &refused) && !errors.Is(failure, ErrUntrusted) {
+	if errors.Is(failure, ErrConnection) && !errors.Is(failure, errNotSent) {
 		return nil
 	}
 	return a.update(func(s *saved) {
-		if refused != nil && refused.Signed {
-			if s.Registration == Registering {
+		if errors.As(failure, &refused) && refused.Signed {
+			if s.Registration = before.Registration; s.Registration == Registering {
 				s.Registration = Unregistered
 			}
 			s.fail(printable(refused.Message), a.time())
@@ -174,9 +174,6 @@ func (a *Agent) adoptCertificate(reply *wire.Reply, key crypto.Signer, piid stri
 // registered says ErrNotRegistered unless the device can sign as a product
 // instance.
 func (a *Agent) registered() error {
-	if err := a.ready(); err != nil {
-		return err
-	}
 	s := a.saved.At(a.time())
 	switch {
 	case s.Registration == Registering:
@@ -188,7 +185,7 @@ func (a *Agent) registered() error {
 		}
 		return fmt.Errorf("%w%s; nothing was sent: register it with a token first", ErrNotRegistered, reason)
 	}
-	return nil
+	return a.ready()
 }
 
 // Request sets the absolute count of a tag, 0 to 2^31; 0 releases it. All tags

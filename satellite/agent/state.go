@@ -95,11 +95,14 @@ type State struct {
 // License is a license as the device was last told of it.
 type License struct {
 	Tag         string    `json:"tag"`
-	Name        string    `json:"name,omitempty"`
+	Name        string    `json:"name"`
 	Description string    `json:"description,omitempty"`
 	Count       int64     `json:"count"`
 	Mode        wire.Mode `json:"mode"`
 }
+
+// InCompliance tells whether the license is covered.
+func (l License) InCompliance() bool { return l.Mode == wire.ModeInCompliance }
 
 // Now is the time of the satellite when this machine's clock shows local.
 func (s State) Now(local time.Time) time.Time {
