@@ -99,6 +99,12 @@ func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 	return s, nil
 }
 
+// NewReader is a service that only reads: for checks of a data folder beside, or
+// without, the satellite that runs on it. It needs a store and a clock.
+func NewReader(ports Ports) *Service {
+	return &Service{store: ports.Store, clock: ports.Now, random: ports.Random}
+}
+
 // Now is the one clock: UTC, truncated to the microseconds that every database
 // keeps. A use case asks once and passes it down.
 func (s *Service) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

@@ -44,37 +44,37 @@ func lockFolder(data string) (unlock func(), err error) {
 
 // listenLocal opens the socket, for its owner only. Who holds the folder's lock
 // may replace a socket that a killed process left.
-func listenLocal(data string) (net.Listener, string, error) {
+func listenLocal(data string) (net.Listener, error) {
 	path, err := filepath.Abs(filepath.Join(data, socketFile))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	pointer := filepath.Join(data, socketPointer)
 	if err := removeSocket(pointer); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if len(path) > maxSocketPath {
 		folder, err := os.MkdirTemp("", "satellite-")
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		path = filepath.Join(folder, socketFile)
 		if err := os.WriteFile(pointer, []byte(path), 0o600); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	} else if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, "", fmt.Errorf("replace the old socket: %w", err)
+		return nil, fmt.Errorf("replace the old socket: %w", err)
 	}
 	listener, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, "", fmt.Errorf("open the local socket: %w", err)
+		return nil, fmt.Errorf("open the local socket: %w", err)
 	}
 	// The folder around it is closed to others, so there is no moment in which
 	// somebody else could connect.
 	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, "", errors.Join(err, listener.Close())
+		return nil, errors.Join(err, listener.Close())
 	}
-	return listener, path, nil
+	return listener, nil
 }
 
 // removeSocket clears away a short-path socket of an earlier run.

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -120,7 +119,6 @@ type server struct {
 	bundle   *bundle
 
 	main, device, console, plain, local net.Listener
-	localPath                           string
 }
 
 // start opens the data folder and prepares the service; it listens, but does
@@ -190,6 +188,7 @@ func (s *server) loadTLS(keys *certs.KeyFile) (err error) {
 }
 
 func (s *server) listen() (err error) {
+	var floor web.Server
 	for _, l := range []struct {
 		address  string
 		listener *net.Listener
@@ -200,11 +199,11 @@ func (s *server) listen() (err error) {
 		if l.address == "" {
 			continue
 		}
-		if *l.listener, err = web.Listen(l.address); err != nil {
-			return fmt.Errorf("listen on %s: %w", l.address, err)
+		if *l.listener, err = floor.Listen(l.address); err != nil {
+			return err
 		}
 	}
-	s.local, s.localPath, err = listenLocal(s.config.Data)
+	s.local, err = listenLocal(s.config.Data)
 	return err
 }
 
@@ -222,6 +221,7 @@ func (s *server) run(ctx context.Context, whenReady func(ready) error) error {
 	if s.console != nil {
 		both = device
 	}
+	var floor web.Server
 	secure := certs.ServerConfig(s.tls)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range []struct {
@@ -230,7 +230,7 @@ func (s *server) run(ctx context.Context, whenReady func(ready) error) error {
 		tls      *tls.Config
 	}{{s.main, both, secure}, {s.device, device, secure}, {s.console, console, secure}, {s.plain, device, nil}} {
 		if l.listener != nil {
-			group.Go(func() error { return web.Serve(ctx, l.listener, l.handler, l.tls, s.log) })
+			group.Go(func() error { return floor.Serve(ctx, l.listener, l.handler, l.tls, s.log) })
 		}
 	}
 	group.Go(func() error { return serveLocal(ctx, s.local, s.localHandler(), s.log) })
@@ -302,12 +302,18 @@ func (s *server) consoleHandler(addresses ready) *echo.Echo {
 	e.GET("/readyz", echo.WrapHandler(health.Ready()))
 	e.GET("/metrics", echo.WrapHandler(s.metrics.Handler()))
 	e.GET("/ca.pem", deviceapi.Bundle(s.bundle.read))
-	adminapi.Routes(e, s.service, s.sessions)
+	adminapi.Routes(e, s.apiOptions())
 	ui.Routes(e, ui.Options{
 		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(time.Now), Bundle: s.bundle.read,
 		DeviceURL: func() string { return addresses.DeviceURL }, Version: version, Host: hostOf(addresses.ConsoleURL), Log: s.log,
 	})
 	return e
+}
+
+func (s *server) apiOptions() adminapi.Options {
+	return adminapi.Options{
+		Service: s.service, Sessions: s.sessions, Log: s.log, Version: version, TemporaryFolder: s.service.Options().TemporaryFolder,
+	}
 }
 
 // both lets one listener serve devices and console.
@@ -324,7 +330,7 @@ func both(device, console http.Handler) http.HandlerFunc {
 // localHandler answers the command line; a change of the trusted roots reaches
 // the bundle at once.
 func (s *server) localHandler() http.Handler {
-	api := adminapi.LocalHandler(s.service)
+	api := adminapi.LocalHandler(s.apiOptions())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
 		if r.Method == http.MethodPost {
@@ -366,13 +372,6 @@ func pemOf(ders [][]byte) ([]byte, error) {
 func hostOf(address string) string {
 	if request, err := http.NewRequest(http.MethodGet, address, nil); err == nil {
 		return request.URL.Hostname()
-	}
-	return ""
-}
-
-func portOf(l net.Listener) string {
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
-		return strconv.Itoa(tcp.Port)
 	}
 	return ""
 }

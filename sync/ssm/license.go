@@ -1,0 +1,273 @@
+package ssm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+)
+
+// LicenseType says whether a lot ends.
+type LicenseType string
+
+// The types of a lot.
+const (
+	Perpetual    LicenseType = "perpetual"
+	Subscription LicenseType = "subscription"
+	// Mixed is the type of a license that has lots of both.
+	Mixed LicenseType = "mixed"
+)
+
+// maxQuantity is the most that one lot holds.
+const maxQuantity = 1 << 31
+
+// License is what a virtual account has of a tag, and what its satellite
+// reported to be in use. A tag that is used and was never bought is one of
+// quantity 0.
+type License struct {
+	Account        string      `json:"account"`
+	VirtualAccount string      `json:"virtual_account"`
+	Tag            string      `json:"tag"`
+	Name           string      `json:"name"`
+	Type           LicenseType `json:"type"`
+	Quantity       int64       `json:"quantity"` // of the lots that are live now
+	InUse          int64       `json:"in_use"`
+	Lots           []Lot       `json:"lots"`
+}
+
+// Lot is one purchase: a quantity from a start to an end. It counts from Start
+// on, and no longer at End.
+type Lot struct {
+	ID       string      `json:"id"`
+	Type     LicenseType `json:"type"`
+	Quantity int64       `json:"quantity"`
+	Start    time.Time   `json:"start"`
+	End      *time.Time  `json:"end"` // none for perpetual
+}
+
+func (l Lot) live(now time.Time) bool {
+	return !now.Before(l.Start) && (l.End == nil || now.Before(*l.End))
+}
+
+// Order is one more lot of a tag for a virtual account.
+type Order struct {
+	Account        string // "" is the only one that there is
+	VirtualAccount string // made if missing
+	Tag, Name      string
+	Type           LicenseType // "" is perpetual, or subscription where End is set
+	Quantity       int64       // 1 to 2^31
+	Start          time.Time   // zero is now
+	End            *time.Time  // only of a subscription, and needed there
+}
+
+// check fills in what was left out. ErrRefused.
+func (o *Order) check(now time.Time) (err error) {
+	if o.Tag, err = checkName("the tag", o.Tag); err != nil {
+		return err
+	}
+	if o.Name, err = checkName("the license's name", o.Name); err != nil {
+		return err
+	}
+	if o.Type == "" {
+		o.Type = Perpetual
+		if o.End != nil {
+			o.Type = Subscription
+		}
+	}
+	if o.Start.IsZero() {
+		o.Start = now
+	}
+	switch {
+	case o.Quantity < 1 || o.Quantity > maxQuantity:
+		return refuse("a lot holds 1 to %d licenses, not %d; nothing was changed", int64(maxQuantity), o.Quantity)
+	case o.Type != Perpetual && o.Type != Subscription:
+		return refuse("a license is perpetual or subscription, not %.40q; nothing was changed", o.Type)
+	case o.Type == Subscription && o.End == nil:
+		return refuse("a subscription needs an end; nothing was changed: name it with --end")
+	case o.Type == Perpetual && o.End != nil:
+		return refuse("a perpetual license has no end; nothing was changed: leave --end out, or order a subscription")
+	case o.End != nil && !o.End.After(o.Start):
+		return refuse("the lot would end on %s, before it starts on %s; nothing was changed", o.End.Format(time.RFC3339), o.Start.Format(time.RFC3339))
+	}
+	return nil
+}
+
+type entitlementRow struct {
+	ID        int64 `gorm:"primaryKey"`
+	AccountID int64
+	Tag       string
+	Name      string
+}
+
+func (entitlementRow) TableName() string { return "entitlements" }
+
+type lotRow struct {
+	ID               string `gorm:"primaryKey"`
+	VirtualAccountID int64
+	EntitlementID    int64
+	Type             string
+	Quantity         int64
+	StartAt          time.Time
+	EndAt            *time.Time
+	CreatedAt        time.Time
+}
+
+func (lotRow) TableName() string { return "lots" }
+
+func (r lotRow) domain() Lot {
+	return Lot{ID: r.ID, Type: LicenseType(r.Type), Quantity: r.Quantity, Start: r.StartAt, End: r.EndAt}
+}
+
+// AddLicense adds a lot; the virtual account and the tag are made if missing,
+// and the tag takes the name of the newest order. It returns the license with
+// all its lots. ErrRefused.
+func (u *Upstream) AddLicense(ctx context.Context, order Order) (License, error) {
+	now := u.instant()
+	if err := order.check(now); err != nil {
+		return License{}, err
+	}
+	var license License
+	err := u.update(ctx, func(tx *gorm.DB) error {
+		account, err := findAccount(tx, order.Account)
+		if err != nil {
+			return err
+		}
+		virtual, err := virtualAccount(tx, account, order.VirtualAccount, now)
+		if err != nil {
+			return err
+		}
+		entitlement, err := entitle(tx, account, order)
+		if err != nil {
+			return err
+		}
+		row := lotRow{ID: uuid.NewString(), VirtualAccountID: virtual.ID, EntitlementID: entitlement.ID, Type: string(order.Type),
+			Quantity: order.Quantity, StartAt: order.Start.UTC(), CreatedAt: now}
+		if order.End != nil {
+			end := order.End.UTC()
+			row.EndAt = &end
+		}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		licenses, err := listLicenses(tx, account, now)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(licenses, func(l License) bool {
+			return l.VirtualAccount == virtual.Name && l.Tag == order.Tag
+		})
+		license = licenses[at]
+		return nil
+	})
+	return license, err
+}
+
+// entitle finds the tag of the account, or makes it, and gives it its newest name.
+func entitle(tx *gorm.DB, account accountRow, order Order) (entitlementRow, error) {
+	var row entitlementRow
+	err := tx.Where("account_id = ? AND tag = ?", account.ID, order.Tag).Take(&row).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		row = entitlementRow{AccountID: account.ID, Tag: order.Tag, Name: order.Name}
+		return row, tx.Create(&row).Error
+	case err != nil || row.Name == order.Name:
+		return row, err
+	}
+	row.Name = order.Name
+	return row, tx.Model(&row).Select("name").Updates(&row).Error
+}
+
+// Licenses lists what the account has and uses, by virtual account and tag; ""
+// is the only account that there is. ErrRefused.
+func (u *Upstream) Licenses(ctx context.Context, account string) ([]License, error) {
+	var licenses []License
+	err := u.view(ctx, func(tx *gorm.DB) error {
+		row, err := findAccount(tx, account)
+		if err != nil {
+			return err
+		}
+		licenses, err = listLicenses(tx, row, u.instant())
+		return err
+	})
+	return licenses, err
+}
+
+type licenseKey struct{ virtualAccount, tag string }
+
+func listLicenses(tx *gorm.DB, account accountRow, now time.Time) ([]License, error) {
+	byKey := map[licenseKey]*License{}
+	license := func(virtual, tag, name string) *License {
+		key := licenseKey{virtual, tag}
+		if byKey[key] == nil {
+			byKey[key] = &License{Account: account.Name, VirtualAccount: virtual, Tag: tag, Name: name, Lots: []Lot{}}
+		}
+		return byKey[key]
+	}
+	bought, err := boughtLots(tx, "v.account_id = ?", account.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bought {
+		license(b.VirtualAccount, b.Tag, b.Name).add(b.Lot.domain(), now)
+	}
+	var used []struct {
+		VirtualAccount, Tag, Name string
+		InUse                     int64
+	}
+	if err := tx.Raw(`SELECT v.name AS virtual_account, r.value ->> '$.tag' AS tag, coalesce(e.name, '') AS name,
+			sum(r.value ->> '$.in_use') AS in_use
+		FROM virtual_accounts v
+		JOIN satellites s ON s.virtual_account_id = v.id
+		JOIN records r ON r.satellite = s.id AND r.kind = 'usage'
+		LEFT JOIN entitlements e ON e.account_id = v.account_id AND e.tag = r.value ->> '$.tag'
+		WHERE v.account_id = ?
+		GROUP BY 1, 2, 3`, account.ID).Scan(&used).Error; err != nil {
+		return nil, err
+	}
+	for _, x := range used {
+		license(x.VirtualAccount, x.Tag, x.Name).InUse = x.InUse
+	}
+	licenses := make([]License, 0, len(byKey))
+	for _, l := range byKey {
+		licenses = append(licenses, *l)
+	}
+	slices.SortFunc(licenses, func(a, b License) int {
+		return cmp.Or(cmp.Compare(a.VirtualAccount, b.VirtualAccount), cmp.Compare(a.Tag, b.Tag))
+	})
+	return licenses, nil
+}
+
+// add counts one more lot.
+func (l *License) add(lot Lot, now time.Time) {
+	l.Lots = append(l.Lots, lot)
+	if lot.live(now) {
+		l.Quantity += lot.Quantity
+	}
+	switch l.Type {
+	case "", lot.Type:
+		l.Type = lot.Type
+	default:
+		l.Type = Mixed
+	}
+}
+
+// boughtLot is a lot with what it is a lot of.
+type boughtLot struct {
+	Lot                       lotRow `gorm:"embedded"`
+	VirtualAccount, Tag, Name string
+}
+
+// boughtLots finds the lots of which where is true, the oldest first.
+func boughtLots(tx *gorm.DB, where string, args ...any) ([]boughtLot, error) {
+	var lots []boughtLot
+	err := tx.Table("lots l").
+		Select("l.id, l.virtual_account_id, l.entitlement_id, l.type, l.quantity, l.start_at, l.end_at, l.created_at, v.name AS virtual_account, e.tag, e.name").
+		Joins("JOIN virtual_accounts v ON v.id = l.virtual_account_id").
+		Joins("JOIN entitlements e ON e.id = l.entitlement_id").
+		Where(where, args...).Order("l.created_at, l.id").Scan(&lots).Error
+	return lots, err
+}
