@@ -31,7 +31,7 @@ const (
 	AccountInactive AccountStatus = "inactive"
 )
 
-// Account is a smart account: a company that owns licences and devices.
+// Account is a smart account: a company that owns licenses and devices.
 type Account struct {
 	ID               AccountID
 	Name             string // 1..255 characters, unique without regard to case
@@ -75,7 +75,7 @@ type Authority struct {
 // VirtualAccountID identifies a virtual account within this satellite.
 type VirtualAccountID int64
 
-// VirtualAccount divides an account's devices and licences. Every account has exactly one default.
+// VirtualAccount divides an account's devices and licenses. Every account has exactly one default.
 type VirtualAccount struct {
 	ID          VirtualAccountID
 	AccountID   AccountID
@@ -270,7 +270,7 @@ func (s *Service) VirtualAccounts(ctx context.Context, actor Actor, accountID Ac
 
 // DeleteVirtualAccount removes an empty virtual account.
 //
-// KindConflict for the default one, and while it holds devices, licences or live tokens.
+// KindConflict for the default one, and while it holds devices, licenses or live tokens.
 func (s *Service) DeleteVirtualAccount(ctx context.Context, actor Actor, accountID AccountID, name string) error {
 	if err := actor.may(ActionManageAccounts); err != nil {
 		return err

@@ -108,7 +108,7 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 }
 
 // drawAll applies the counts of a message and returns all that the instance holds
-// after it, with the answer for each licence that it holds or has named.
+// after it, with the answer for each license that it holds or has named.
 func drawAll(tx Tx, instance Instance, entitlements []wire.Entitlement, now time.Time) ([]Holding, []wire.LicenseAnswer, error) {
 	holdings, err := tx.Holdings(instance.ID)
 	if err != nil {
@@ -124,7 +124,7 @@ func drawAll(tx Tx, instance Instance, entitlements []wire.Entitlement, now time
 		if !held {
 			holding, err := newHolding(tx, instance, e.Tag)
 			if isNotFound(err) {
-				// An unknown tag is a state of that licence, not an error of the message.
+				// An unknown tag is a state of that license, not an error of the message.
 				answers = append(answers, wire.LicenseAnswer{Tag: e.Tag, Count: e.Count, Mode: wire.ModeInvalidTag})
 				continue
 			}
@@ -151,7 +151,7 @@ func drawAll(tx Tx, instance Instance, entitlements []wire.Entitlement, now time
 	return holdings, answers, nil
 }
 
-// newHolding is a licence that the instance does not use yet. KindNotFound for an unknown tag.
+// newHolding is a license that the instance does not use yet. KindNotFound for an unknown tag.
 func newHolding(tx Tx, instance Instance, tag string) (Holding, error) {
 	license, err := tx.LicenseByTag(instance.AccountID, tag)
 	if err != nil {
@@ -199,7 +199,7 @@ func stateOf(holdings []Holding) AuthorizationState {
 	return state
 }
 
-// deregister gives the device's licences back and removes it. What is gone
+// deregister gives the device's licenses back and removes it. What is gone
 // already is gone: that succeeds, too.
 func (s *Service) deregister(ctx context.Context, device Actor, request *wire.Request, now time.Time) (answer reply, err error) {
 	piid := request.Header.ProductInstanceIdentifier

@@ -28,7 +28,7 @@ const (
 	RegistrationExpired RegistrationState = "registration expired"
 )
 
-// AuthorizationState is what the device was told about its licences.
+// AuthorizationState is what the device was told about its licenses.
 type AuthorizationState string
 
 // The authorization states.
@@ -252,7 +252,7 @@ func findInstance(tx Tx, query InstanceQuery) (Instance, error) {
 	return Instance{}, fail(KindConflict, "device-ambiguous", "%d devices have this product id and serial number, with different software. Nothing was changed.", len(found)).hint("Name the device by its PIID.")
 }
 
-// RemoveInstance removes a device: its licences return to the pools, its
+// RemoveInstance removes a device: its licenses return to the pools, its
 // certificate is revoked, and its next message is refused.
 func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) error {
 	if err := actor.may(ActionManageDevices); err != nil {

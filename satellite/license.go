@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// LicenseID identifies a licence within this satellite.
+// LicenseID identifies a license within this satellite.
 type LicenseID int64
 
 // LicenseType is how long what was bought lasts.
 type LicenseType string
 
-// The types of licences.
+// The types of licenses.
 const (
 	LicensePerpetual    LicenseType = "perpetual"
 	LicenseSubscription LicenseType = "subscription"
@@ -61,7 +61,7 @@ func PurchasedAt(lots []Lot, now time.Time) (sum int64, until time.Time) {
 	return sum, until
 }
 
-// Pool counts one licence in one virtual account. Its counters are kept in the
+// Pool counts one license in one virtual account. Its counters are kept in the
 // transaction of whatever changes them, and equal a recount at any time.
 type Pool struct {
 	ID               int64 // 0: not saved yet
@@ -82,7 +82,7 @@ type Pool struct {
 // Quantity is purchased + transferred in - transferred out.
 func (p Pool) Quantity() int64 { return p.Purchased + p.TransferredIn - p.TransferredOut }
 
-// Balance is quantity - reserved - in use; below zero the licence is short.
+// Balance is quantity - reserved - in use; below zero the license is short.
 func (p Pool) Balance() int64 { return p.Quantity() - p.Reserved - p.InUse }
 
 // Available is what can still be drawn.
@@ -158,14 +158,14 @@ func refresh(tx Tx, pool *Pool, now time.Time) error {
 	return nil
 }
 
-// LicenseDetails is one licence with everything that makes its numbers.
+// LicenseDetails is one license with everything that makes its numbers.
 type LicenseDetails struct {
 	PoolRow
 	Lots   []Lot
 	Usages []UsageRow // the first thousand
 }
 
-// UsageRow is what one device holds of a licence.
+// UsageRow is what one device holds of a license.
 type UsageRow struct {
 	PIID            string
 	Hostname        string
@@ -201,7 +201,7 @@ func (s *Service) License(ctx context.Context, actor Actor, accountID AccountID,
 	return details, err
 }
 
-// Usage is what one instance holds of one licence.
+// Usage is what one instance holds of one license.
 type Usage struct {
 	InstanceID       InstanceID
 	LicenseID        LicenseID
@@ -212,7 +212,7 @@ type Usage struct {
 	MeasuredUntil time.Time
 }
 
-// Holding is a usage with its licence and pool.
+// Holding is a usage with its license and pool.
 type Holding struct {
 	Usage   Usage
 	License License

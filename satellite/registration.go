@@ -39,7 +39,7 @@ func (s *Service) register(ctx context.Context, source string, request *wire.Req
 	}
 	e := enrolment{
 		tokenHash: sha256.Sum256([]byte(data.Token)), keyHash: request.KeyHash,
-		identity:  Identity{UDIPID: data.SUDI.UDIPID, UDISerialNumber: data.SUDI.UDISerialNumber, SoftwareTag: data.SoftwareTag},
+		identity: Identity{UDIPID: data.SUDI.UDIPID, UDISerialNumber: data.SUDI.UDISerialNumber, SoftwareTag: data.SoftwareTag},
 	}
 	requester := "registration:" + e.identity.UDIPID + "\x1f" + e.identity.UDISerialNumber + "\x1f" + e.identity.SoftwareTag
 
@@ -164,8 +164,8 @@ func (s *Service) issue(authority Authority, account AccountID, piid string, ide
 	return certificate, nil
 }
 
-// enrol is the transaction of a registration.
-func (s *Service) enrol(ctx context.Context, source, requester string, request *wire.Request, e enrolment, now time.Time) (answer reply, err error) {
+// enroll is the transaction of a registration.
+func (s *Service) enroll(ctx context.Context, source, requester string, request *wire.Request, e enrolment, now time.Time) (answer reply, err error) {
 	actor := Actor{Name: "device:" + e.certificate.PIID, Source: source}
 	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
 		answer = reply{AccountID: e.account.ID}

@@ -107,17 +107,17 @@ type Tx interface {
 	SaveReply(requester, nonce string, reply []byte, at time.Time) error
 	DeleteRepliesBefore(at time.Time, limit int) (int64, error)
 
-	// Licences.
+	// Licenses.
 	CreateLicense(License) (License, error)
 	LicenseByTag(AccountID, string) (License, error)
 	SaveLicense(License) error
 	Lots(VirtualAccountID, LicenseID) ([]Lot, error)
 	ReplaceLots(AccountID, []Lot) error // all lots of the account
-	// Pool returns the pool of a licence in a virtual account, a new one with ID 0 where there is none.
+	// Pool returns the pool of a license in a virtual account, a new one with ID 0 where there is none.
 	Pool(VirtualAccountID, LicenseID) (Pool, error)
 	SavePool(Pool) (Pool, error)
 	Pools(PoolFilter) ([]PoolRow, error)
-	// Holdings returns what an instance uses, each with its licence and pool.
+	// Holdings returns what an instance uses, each with its license and pool.
 	Holdings(InstanceID) ([]Holding, error)
 	SaveUsage(Usage) error // count 0 removes it
 	UsagesOf(VirtualAccountID, LicenseID, Page) ([]UsageRow, error)

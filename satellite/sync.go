@@ -29,7 +29,7 @@ type SyncState struct {
 	ConfirmedGeneration int64 // change number up to which the upstream knows everything
 	FullRequired        bool  // the upstream asked for everything
 	Reason              string
-	Deadline            time.Time // when the upstream takes the licences back
+	Deadline            time.Time // when the upstream takes the licenses back
 	LastSyncAt          time.Time
 	AgreementVersion    string
 	// Digests is, per kind, the digest of all records as they were last sent.
@@ -155,7 +155,7 @@ func (s *Service) externalID(id AccountID) string { return fmt.Sprintf("%s-%d", 
 // WriteSyncRequest writes a request of an account to w: everything that changed
 // since the request that the upstream last confirmed, or everything where full
 // is asked for, by the caller or by the upstream. Nothing is written to w before
-// the request is on record. It changes no licence and no device.
+// the request is on record. It changes no license and no device.
 func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID AccountID, full bool, w io.Writer) (row SyncRequestRow, err error) {
 	if err := actor.may(ActionSynchronize); err != nil {
 		return row, err

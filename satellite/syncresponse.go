@@ -334,7 +334,7 @@ func (r *response) applyLots(tx Tx) error {
 	return nil
 }
 
-// license is the account's licence of a lot's tag, made or renamed by it.
+// license is the account's license of a lot's tag, made or renamed by it.
 func (r *response) license(tx Tx, lot lotRecord) (License, error) {
 	license, err := tx.LicenseByTag(r.account.ID, lot.Tag)
 	want := License{

@@ -8,20 +8,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ssm/satellite/adminapi"
 	"ssm/satellite/web"
-	"ssm/sync/offline"
 )
 
 // client speaks to the satellite on a data folder over its local socket.
@@ -33,10 +32,9 @@ type client struct {
 // maxAnswer bounds a JSON answer: a page has at most a thousand rows.
 const maxAnswer = 64 << 20
 
-// connect prepares a client for the folder of --data. The first request tells
+// newClient prepares a client for a data folder. The first request tells
 // whether a satellite runs there.
-func connect(c *cobra.Command) *client {
-	data := text(c, "data")
+func newClient(data string) *client {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, data) },
 		// A file that the satellite refuses unseen is not sent.
@@ -45,31 +43,22 @@ func connect(c *cobra.Command) *client {
 	return &client{http: &http.Client{Transport: transport}, data: data}
 }
 
+// connect is newClient for the folder of --data.
+func connect(c *cobra.Command) *client { return newClient(text(c, "data")) }
+
 // dial opens the socket of a data folder. Where the folder's path is too long
 // for one, the file "socket" says where it is instead.
 func dial(ctx context.Context, data string) (net.Conn, error) {
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", filepath.Join(data, "satellite.sock"))
+	conn, err := dialer.DialContext(ctx, "unix", filepath.Join(data, socketFile))
 	if err == nil {
 		return conn, nil
 	}
-	elsewhere, readErr := os.ReadFile(filepath.Join(data, "socket"))
+	elsewhere, readErr := os.ReadFile(filepath.Join(data, socketPointer))
 	if readErr != nil {
 		return nil, err
 	}
 	return dialer.DialContext(ctx, "unix", strings.TrimSpace(string(elsewhere)))
-}
-
-// unreachable says why there is no answer, and what to do.
-func (c *client) unreachable(err error) error {
-	var dialing *net.OpError
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("The socket of the satellite on %s belongs to another user. Run the command as the user that runs the satellite", c.data) //nolint:staticcheck // for people
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EINVAL), errors.As(err, &dialing) && dialing.Op == "dial":
-		return notRunning(c.data)
-	}
-	return fmt.Errorf("The satellite on %s did not answer: %w. The log of the satellite may tell why", c.data, err) //nolint:staticcheck // for people
 }
 
 // message is an error in whole sentences.
@@ -77,46 +66,172 @@ type message string
 
 func (m message) Error() string { return string(m) }
 
-func notRunning(data string) error {
-	return message(fmt.Sprintf("The satellite is not running on %s. Start it with `satellite serve --data %s`.", data, data))
+// unreachable says why there is no answer, and what to do.
+func (c *client) unreachable(err error) error {
+	var connecting *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return message("Interrupted. Whether the satellite carried it out is not known.")
+	case errors.Is(err, fs.ErrPermission):
+		return message(fmt.Sprintf("The socket of the satellite on %s belongs to another user. Run the command as the user that runs the satellite.", c.data))
+	case errors.As(err, &connecting) && connecting.Op == "dial":
+		return message(fmt.Sprintf("The satellite is not running on %s. Start it with `satellite serve --data %s`.", c.data, c.data))
+	}
+	return message(fmt.Sprintf("The satellite on %s broke off before it had answered (%v). Look whether it was carried out before you try again.", c.data, err))
 }
 
-// path joins the elements of a path below the API, each escaped.
-func path(elements ...string) string {
+// path joins names to a path below the API, each escaped.
+func path(names ...string) string {
 	var joined strings.Builder
-	for _, element := range elements {
-		joined.WriteString("/" + url.PathEscape(element))
+	for _, name := range names {
+		joined.WriteString("/" + url.PathEscape(name))
 	}
 	return joined.String()
 }
 
-// request is one call. The body of the answer is the caller's to close; an
-// answer that is no success is an error in the words of its problem.
-func (c *client) request(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader, size int64) (*http.Response, error) {
-	address := url.URL{Scheme: "http", Host: "satellite", RawQuery: query.Encode()}
-	request, err := http.NewRequestWithContext(ctx, method, address.String(), body)
+// ask adds the parameters of a question to a path; empty ones are left out.
+func ask(path string, parameters url.Values) string {
+	for name, values := range parameters {
+		if values[0] == "" {
+			delete(parameters, name)
+		}
+	}
+	if len(parameters) == 0 {
+		return path
+	}
+	return path + "?" + parameters.Encode()
+}
+
+// body is what a request carries.
+type body struct {
+	io.Reader
+	size        int64
+	contentType string
+}
+
+// do is one call. The caller closes the answer's body; an answer that is no
+// success is an error in the words of its problem.
+func (c *client) do(ctx context.Context, method, path string, body *body) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://satellite"+adminapi.Prefix+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	if request.URL, err = url.Parse("http://satellite" + adminapi.Prefix + path); err != nil {
-		return nil, err
-	}
-	request.URL.RawQuery = query.Encode()
 	if body != nil {
-		request.Header.Set("Content-Type", contentType)
-		request.ContentLength = size
+		request.Body, request.ContentLength = io.NopCloser(body.Reader), body.size
+		request.Header.Set("Content-Type", body.contentType)
+		request.Header.Set("Expect", "100-continue")
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
-	if response.StatusCode < 300 {
+	if response.StatusCode < http.StatusMultipleChoices {
 		return response, nil
 	}
 	defer func() { _ = response.Body.Close() }()
 	var problem web.Problem
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&problem); err != nil || problem.Detail == "" {
-		return nil, message("The satellite answered with status " + response.Status + " and no reason.")
+		return nil, message(fmt.Sprintf("The satellite on %s answered %s, without a reason.", c.data, response.Status))
 	}
 	return nil, problem
+}
+
+// call is do with a JSON answer, which is read into a value; nil where none is expected.
+func (c *client) call(ctx context.Context, method, path string, body *body, into any) error {
+	response, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
+		return c.unreachable(err)
+	}
+	return nil
+}
+
+func (c *client) get(ctx context.Context, path string, into any) error {
+	return c.call(ctx, http.MethodGet, path, nil, into)
+}
+
+func (c *client) post(ctx context.Context, path string, in, into any) error {
+	encoded, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, http.MethodPost, path, &body{bytes.NewReader(encoded), int64(len(encoded)), "application/json"}, into)
+}
+
+// upload posts a file.
+func (c *client) upload(ctx context.Context, path, name string, into any) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return message(name + " is not a file.")
+	}
+	return c.call(ctx, http.MethodPost, path, &body{file, info.Size(), "application/octet-stream"}, into)
+}
+
+// download gets a small file.
+func (c *client) download(ctx context.Context, path string) ([]byte, error) {
+	response, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	return content, nil
+}
+
+// pages follows the cursors of a listing to its end.
+func pages[T any](ctx context.Context, c *client, path string, parameters url.Values) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		asked := url.Values{"limit": {"1000"}}
+		for name, values := range parameters {
+			asked[name] = values
+		}
+		for {
+			var list adminapi.List[T]
+			if err := c.get(ctx, ask(path, asked), &list); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(list.Items, nil) || list.Next == "" {
+				return
+			}
+			asked.Set("cursor", list.Next)
+		}
+	}
+}
+
+// account is the name of the account that is meant: the only one there is where
+// none is named.
+func (c *client) account(ctx context.Context, name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	var accounts adminapi.List[adminapi.Account]
+	if err := c.get(ctx, path("accounts"), &accounts); err != nil {
+		return "", err
+	}
+	switch n := len(accounts.Items); n {
+	case 0:
+		return "", message("There is no account yet. Create one with `satellite account create --name NAME --email EMAIL`.")
+	case 1:
+		return accounts.Items[0].Name, nil
+	default:
+		return "", message(fmt.Sprintf("There are %d accounts, and none was named. Name one with --account.", n))
+	}
 }

@@ -144,7 +144,7 @@ func (w *writer) gather(first *call) []*call {
 
 // run commits a batch and answers it. The first try goes without savepoints;
 // where a function fails after it has written, everything is rolled back and
-// run again with a savepoint each, so that no failure touches a neighbour.
+// run again with a savepoint each, so that no failure touches a neighbor.
 func (w *writer) run(batch []*call) {
 	start := w.position
 	err := w.try(batch, false)

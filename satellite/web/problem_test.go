@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,9 +40,9 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 }
 
 // floor is a server with the routes of a face that does everything wrong.
-func floor(t *testing.T) (*httptest.Server, *bytes.Buffer) {
+func floor(t *testing.T) (*httptest.Server, *lines) {
 	t.Helper()
-	log := new(bytes.Buffer) // read by the test after the answers only
+	log := new(lines)
 	e := web.New(slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	e.GET("/fine/:secret", func(c echo.Context) error { return c.String(http.StatusOK, web.RequestID(c)) })
 	e.GET("/internal", func(echo.Context) error {
@@ -176,7 +175,7 @@ func TestTheLogKnowsTheRouteAndNothingPrivate(t *testing.T) {
 	server.Close()
 	for _, want := range []string{`"route":"/fine/:secret"`, `"status":200`, `"address":"127.0.0.1"`, "and then it broke"} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has no %s: %s", want, log)
+			t.Errorf("the log has no %s: %s", want, log.String())
 		}
 	}
 	for _, private := range []string{"onetimecode", "abcdef"} {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -159,10 +158,8 @@ func TestHalfOpenConnectionsAreClosedAndLeaveTheLogQuiet(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprint(secured, "GET / HTTP/1.1\r\nHost: slow") // and never the rest
-	for name, conn := range map[string]net.Conn{"silent": silent, "garbage": garbage, "slow header": secured} {
-		if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: %v", name, err)
-		}
+	for _, conn := range []net.Conn{silent, garbage, secured} {
+		_, _ = io.Copy(io.Discard, conn) // ends when the server closes, orderly or not; no deadline of our own helps it
 	}
 	if body, _ := r.get(t, "/"); body != "hello" {
 		t.Errorf("others got %q", body)
@@ -259,7 +256,9 @@ func TestTheConnectionItselfCanBeAskedWhoIsThere(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	local := web.Server{ConnContext: kind}
-	go func() { ended <- local.Serve(ctx, listener, http.HandlerFunc(tell), nil, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		ended <- local.Serve(ctx, listener, http.HandlerFunc(tell), nil, slog.New(slog.DiscardHandler))
+	}()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}

@@ -124,7 +124,7 @@ type ReplyData struct {
 	DeviceTime    int64 `json:"device_time,omitempty"`
 }
 
-// LicenseAnswer is the state of one licence that the device uses.
+// LicenseAnswer is the state of one license that the device uses.
 type LicenseAnswer struct {
 	Tag         string `json:"tag"`
 	Name        string `json:"name,omitempty"`
@@ -133,10 +133,10 @@ type LicenseAnswer struct {
 	Mode        Mode   `json:"mode"`
 }
 
-// Mode is the per-licence state that the device is told.
+// Mode is the per-license state that the device is told.
 type Mode string
 
-// The modes of a licence on a device.
+// The modes of a license on a device.
 const (
 	ModeWaiting              Mode = "waiting"
 	ModeInCompliance         Mode = "in-compliance"

@@ -104,7 +104,7 @@ type ResponsePart struct {
 	Reason string `json:"reason,omitempty"`
 	// NextSequence is the number that the next request must carry.
 	NextSequence int64 `json:"next_sequence"`
-	// Deadline is when the upstream takes the licences back unless it hears again.
+	// Deadline is when the upstream takes the licenses back unless it hears again.
 	Deadline time.Time `json:"deadline"`
 
 	AccountType      string `json:"account_type"` // "limited" or "standard"
