@@ -12,9 +12,9 @@ import (
 	"ssm/satellite/wire"
 )
 
-// enrolment is what a registration needs before its transaction: everything
+// enrollment is what a registration needs before its transaction: everything
 // that is made, not stored.
-type enrolment struct {
+type enrollment struct {
 	tokenHash   [sha256.Size]byte
 	keyHash     [sha256.Size]byte
 	identity    Identity
@@ -37,7 +37,7 @@ func (s *Service) register(ctx context.Context, source string, request *wire.Req
 	if err := s.checkToken(data.Token); err != nil {
 		return reply{}, err
 	}
-	e := enrolment{
+	e := enrollment{
 		tokenHash: sha256.Sum256([]byte(data.Token)), keyHash: request.KeyHash,
 		identity: Identity{UDIPID: data.SUDI.UDIPID, UDISerialNumber: data.SUDI.UDISerialNumber, SoftwareTag: data.SoftwareTag},
 	}
@@ -62,7 +62,7 @@ func (s *Service) register(ctx context.Context, source string, request *wire.Req
 				return refused, err
 			}
 		}
-		answer, err := s.enrol(ctx, source, requester, request, e, now)
+		answer, err := s.enroll(ctx, source, requester, request, e, now)
 		if CodeOf(err) != codeRaced {
 			return answer, err
 		}
@@ -84,7 +84,7 @@ func checkRegistration(data wire.RequestData) error {
 
 // lookup reads what the registration depends on and judges it once, so that
 // what must be refused costs no certificate and no write.
-func (s *Service) lookup(ctx context.Context, requester string, request *wire.Request, e *enrolment, now time.Time) (kept reply, found bool, err error) {
+func (s *Service) lookup(ctx context.Context, requester string, request *wire.Request, e *enrollment, now time.Time) (kept reply, found bool, err error) {
 	err = s.store.View(ctx, func(tx Tx) error {
 		if e.token, err = tx.TokenByHash(e.tokenHash); isNotFound(err) {
 			return errTokenUnknown()
@@ -114,7 +114,7 @@ func (s *Service) lookup(ctx context.Context, requester string, request *wire.Re
 }
 
 // judge decides whether the registration may go on, and whether it is a repeat.
-func (e *enrolment) judge(force bool, now time.Time) (repeat bool, err error) {
+func (e *enrollment) judge(force bool, now time.Time) (repeat bool, err error) {
 	standing := e.existing.StateAt(now)
 	if standing.RegistrationState == Registered && standing.TokenHash == e.tokenHash && standing.PublicKeyHash == e.keyHash {
 		return true, nil
@@ -137,7 +137,7 @@ func (e *enrolment) judge(force bool, now time.Time) (repeat bool, err error) {
 }
 
 // certify issues the certificate, outside of the transaction.
-func (s *Service) certify(e *enrolment, request *wire.Request, now time.Time) error {
+func (s *Service) certify(e *enrollment, request *wire.Request, now time.Time) error {
 	piid := e.existing.PIID
 	if piid == "" {
 		piid = s.randomUUID()
@@ -165,7 +165,7 @@ func (s *Service) issue(authority Authority, account AccountID, piid string, ide
 }
 
 // enroll is the transaction of a registration.
-func (s *Service) enroll(ctx context.Context, source, requester string, request *wire.Request, e enrolment, now time.Time) (answer reply, err error) {
+func (s *Service) enroll(ctx context.Context, source, requester string, request *wire.Request, e enrollment, now time.Time) (answer reply, err error) {
 	actor := Actor{Name: "device:" + e.certificate.PIID, Source: source}
 	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
 		answer = reply{AccountID: e.account.ID}
@@ -188,7 +188,7 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 			if err := tx.SaveToken(token); err != nil {
 				return err
 			}
-			if err := saveEnrolment(tx, &e, request, token, source, now); err != nil {
+			if err := saveEnrollment(tx, &e, request, token, source, now); err != nil {
 				return err
 			}
 		}
@@ -218,8 +218,8 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 	return answer, err
 }
 
-// saveEnrolment writes instance and certificate, and leaves the instance as written in e.existing.
-func saveEnrolment(tx Tx, e *enrolment, request *wire.Request, token Token, source string, now time.Time) error {
+// saveEnrollment writes instance and certificate, and leaves the instance as written in e.existing.
+func saveEnrollment(tx Tx, e *enrollment, request *wire.Request, token Token, source string, now time.Time) error {
 	if err := tx.SaveCertificate(e.certificate); err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func saveEnrolment(tx Tx, e *enrolment, request *wire.Request, token Token, sour
 	return err
 }
 
-func (s *Service) registrationData(e enrolment, virtual string) wire.ReplyData {
+func (s *Service) registrationData(e enrollment, virtual string) wire.ReplyData {
 	return wire.ReplyData{
 		Status: wire.StatusOK, Message: "The device is registered.",
 		ProductInstanceIdentifier: e.certificate.PIID, SmartAccount: e.account.Name, VirtualAccount: virtual,

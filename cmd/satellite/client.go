@@ -80,8 +80,8 @@ func (c *client) unreachable(err error) error {
 	return message(fmt.Sprintf("The satellite on %s broke off before it had answered (%v). Look whether it was carried out before you try again.", c.data, err))
 }
 
-// path joins names to a path below the API, each escaped.
-func path(names ...string) string {
+// resource joins names to a path below the API, each escaped.
+func resource(names ...string) string {
 	var joined strings.Builder
 	for _, name := range names {
 		joined.WriteString("/" + url.PathEscape(name))
@@ -223,7 +223,7 @@ func (c *client) account(ctx context.Context, name string) (string, error) {
 		return name, nil
 	}
 	var accounts adminapi.List[adminapi.Account]
-	if err := c.get(ctx, path("accounts"), &accounts); err != nil {
+	if err := c.get(ctx, resource("accounts"), &accounts); err != nil {
 		return "", err
 	}
 	switch n := len(accounts.Items); n {

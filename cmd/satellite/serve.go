@@ -214,12 +214,12 @@ func (s *server) run(ctx context.Context, whenReady func(ready) error) error {
 		return err
 	}
 	device, console := s.deviceHandler(), s.consoleHandler(addresses)
-	both := http.Handler(both(device, console))
+	main := both(device, console)
 	if s.device != nil {
-		both = console
+		main = console
 	}
 	if s.console != nil {
-		both = device
+		main = device
 	}
 	var floor web.Server
 	secure := certs.ServerConfig(s.tls)
@@ -228,7 +228,7 @@ func (s *server) run(ctx context.Context, whenReady func(ready) error) error {
 		listener net.Listener
 		handler  http.Handler
 		tls      *tls.Config
-	}{{s.main, both, secure}, {s.device, device, secure}, {s.console, console, secure}, {s.plain, device, nil}} {
+	}{{s.main, main, secure}, {s.device, device, secure}, {s.console, console, secure}, {s.plain, device, nil}} {
 		if l.listener != nil {
 			group.Go(func() error { return floor.Serve(ctx, l.listener, l.handler, l.tls, s.log) })
 		}
@@ -289,19 +289,18 @@ func publicName(configured, listening string) string {
 	return "localhost"
 }
 
-func (s *server) deviceHandler() *echo.Echo {
+func (s *server) deviceHandler() http.Handler {
 	e := web.New(s.log)
 	deviceapi.Routes(e, s.service, s.bundle.read)
 	return e
 }
 
-func (s *server) consoleHandler(addresses ready) *echo.Echo {
+func (s *server) consoleHandler(addresses ready) http.Handler {
 	e := web.New(s.log)
 	health := telemetry.NewHealth(map[string]func(context.Context) error{"database": s.store.Ping})
 	e.GET("/healthz", echo.WrapHandler(health.Live()))
 	e.GET("/readyz", echo.WrapHandler(health.Ready()))
 	e.GET("/metrics", echo.WrapHandler(s.metrics.Handler()))
-	e.GET("/ca.pem", deviceapi.Bundle(s.bundle.read))
 	adminapi.Routes(e, s.apiOptions())
 	ui.Routes(e, ui.Options{
 		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(time.Now), Bundle: s.bundle.read,
@@ -317,14 +316,14 @@ func (s *server) apiOptions() adminapi.Options {
 }
 
 // both lets one listener serve devices and console.
-func both(device, console http.Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == deviceapi.Path {
+func both(device, console http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == deviceapi.Path || r.URL.Path == deviceapi.BundlePath {
 			device.ServeHTTP(w, r)
 			return
 		}
 		console.ServeHTTP(w, r)
-	}
+	})
 }
 
 // localHandler answers the command line; a change of the trusted roots reaches

@@ -171,8 +171,8 @@ func (s *story) useLicenses(ctx context.Context) error {
 		if n > demoBought {
 			want = "out of compliance"
 		}
-		s.say("%-8s  PIID %s  %s", state.Identity.Hostname, state.PIID, state.Authorization)
-		if err := expect("the state of device "+state.Identity.Hostname, state.Authorization, want); err != nil {
+		s.say("%-8s  PIID %s  %s", state.Identity.Hostname, state.PIID, state.AuthorizationState)
+		if err := expect("the state of device "+state.Identity.Hostname, state.AuthorizationState, want); err != nil {
 			return err
 		}
 	}

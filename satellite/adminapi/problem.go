@@ -13,6 +13,13 @@ import (
 	"ssm/satellite/web"
 )
 
+// problem is web.Problem as huma writes errors.
+type problem struct{ web.Problem }
+
+func (p problem) GetStatus() int { return p.Status }
+
+func (p problem) ContentType(string) string { return web.ProblemType }
+
 func init() {
 	// These are variables of the package; there is no other way to replace them.
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
@@ -31,7 +38,7 @@ func init() {
 // problemOf turns what a handler returned, or what huma found wrong with a
 // request, into the problem that the caller is told: every error of the API has
 // the one shape and a stable code.
-func problemOf(requestID string, status int, message string, errs []error) web.Problem {
+func problemOf(requestID string, status int, message string, errs []error) problem {
 	var err error
 	switch status {
 	case http.StatusInternalServerError:
@@ -44,7 +51,7 @@ func problemOf(requestID string, status int, message string, errs []error) web.P
 		}
 	case http.StatusUnsupportedMediaType:
 		err = web.Problem{
-			Type: "about:blank", Title: http.StatusText(status), Status: status, Code: "content-type-unsupported",
+			Status: status, Code: "content-type-unsupported",
 			Detail: "The body of the request has a content type that is not read here. Nothing was changed.",
 			Hint:   Prefix + "/openapi.json names those that are.",
 		}
@@ -56,7 +63,7 @@ func problemOf(requestID string, status int, message string, errs []error) web.P
 	default:
 		err = invalid(describe(message, errs))
 	}
-	return web.ProblemOf(err, requestID)
+	return problem{web.ProblemOf(err, requestID)}
 }
 
 // describe names the fields that are wrong. It never repeats a value: that

@@ -153,7 +153,7 @@ func (t *transaction) SavePool(p satellite.Pool) (satellite.Pool, error) {
 
 // poolNames is a pool with the names that a person reads.
 type poolNames struct {
-	poolRow
+	Counters       poolRow `gorm:"embedded"`
 	Tag            string
 	Name           string
 	Description    string
@@ -166,9 +166,9 @@ const poolQuery = `SELECT ` + poolColumns + `, l.tag, l.name, l.description, l.t
 
 func (r poolNames) domain() satellite.PoolRow {
 	return satellite.PoolRow{
-		Pool: r.poolRow.domain(), VirtualAccount: r.VirtualAccount,
+		Pool: r.Counters.domain(), VirtualAccount: r.VirtualAccount,
 		License: satellite.License{
-			ID: satellite.LicenseID(r.LicenseID), AccountID: satellite.AccountID(r.AccountID), Tag: r.Tag, Name: r.Name,
+			ID: satellite.LicenseID(r.Counters.LicenseID), AccountID: satellite.AccountID(r.Counters.AccountID), Tag: r.Tag, Name: r.Name,
 			Description: r.Description, Type: satellite.LicenseType(r.Type),
 		},
 	}

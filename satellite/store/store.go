@@ -128,7 +128,8 @@ func (s *Store) View(ctx context.Context, f func(satellite.Tx) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written; the snapshot is given up
-	db := s.readers.Session(&gorm.Session{NewDB: true})
+	// The context makes gorm copy the statement, whose connection is set next.
+	db := s.readers.Session(&gorm.Session{NewDB: true, Context: context.Background()})
 	db.Statement.ConnPool = tx
 	return f(&transaction{db: db, statements: plain{tx}})
 }

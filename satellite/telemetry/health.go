@@ -45,15 +45,19 @@ func NewHealth(checks map[string]func(context.Context) error) *Health {
 }
 
 // Live is the handler of /healthz: 200 as long as the process answers at all.
-func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "ok\n")
+func (h *Health) Live() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = io.WriteString(w, "ok\n")
+	})
 }
 
 // Ready is the handler of /readyz: 200 with status "ready" where every check
 // passes within two seconds, 503 with "not ready" otherwise.
-func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
+func (h *Health) Ready() http.Handler { return http.HandlerFunc(h.ready) }
+
+func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	answer := struct {
 		Status string            `json:"status"`
 		Checks map[string]string `json:"checks"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -49,6 +50,9 @@ type Problem struct {
 	RequestID string `json:"request_id,omitempty"`
 }
 
+// Error lets a handler return a Problem that it made, and a client one that it read.
+func (p Problem) Error() string { return strings.TrimSpace(p.Detail + " " + p.Hint) }
+
 // ProblemOf is what the caller is told about an error. Of an internal one, that
 // is the reference of the request and nothing else: the cause is for the log.
 func ProblemOf(err error, requestID string) Problem {
@@ -56,7 +60,10 @@ func ProblemOf(err error, requestID string) Problem {
 	var refusal *satellite.Error
 	var fromEcho *echo.HTTPError
 	var tooLarge *http.MaxBytesError
+	var made Problem
 	switch {
+	case errors.As(err, &made) && made.Status >= 400:
+		p.Status, p.Code, p.Detail, p.Hint = made.Status, made.Code, made.Detail, made.Hint
 	case errors.As(err, &refusal) && refusal.Kind != satellite.KindInternal:
 		p.Status, p.Code, p.Detail, p.Hint = Status(refusal.Kind), refusal.Code, refusal.Message, refusal.Hint
 	case errors.As(err, &tooLarge):

@@ -85,6 +85,7 @@ type Toolbar struct {
 	Name, Query      string // of the search field; Name "" is "q"
 	Placeholder      string
 	Keep             map[string]string // other parameters of the query that the search keeps
+	Menus            []Menu            // choices of one among many, such as a virtual account
 	Filters          []Filter
 	Columns, Exports []NavItem
 	Actions          []Button

@@ -19,6 +19,7 @@ type Page struct {
 
 	SearchURL, SearchPlaceholder, Query string // no search field where SearchURL is ""
 	ThemeURL                            string // where the theme form posts; "" is /preferences/theme
+	LanguageURL                         string // where a chosen language is posted as the field "language"; "" makes Languages plain links
 
 	CSRF  string // goes into every form as the field "csrf" and into htmx requests as X-CSRF-Token
 	Flash *Flash

@@ -88,6 +88,7 @@
     }
     history.replaceState(null, "", link.href);
     panel.remove();
+    opener.closest("tr")?.classList.remove("selected");
     opener.focus();
     opener = null;
   };
@@ -110,7 +111,11 @@
       return;
     }
     const opening = event.target.closest("[data-panel]");
-    if (opening) opener = opening;
+    if (opening) {
+      opener?.closest("tr")?.classList.remove("selected");
+      opening.closest("tr")?.classList.add("selected");
+      opener = opening;
+    }
     const closing = event.target.closest(".panel [data-close]");
     if (closing && opener && opener.isConnected) {
       event.preventDefault();

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ssm/satellite/adminapi"
+	"ssm/sync/offline"
+)
+
+func newSyncCommand() *cobra.Command {
+	c := &cobra.Command{Use: "sync", Short: "Settle with the upstream by file"}
+	c.AddCommand(newSyncRequestCommand(), newSyncApplyCommand(), newSyncInspectCommand(), newSyncStatusCommand())
+	return c
+}
+
+// writtenRequest is a sync request that was written to a file.
+type writtenRequest struct {
+	Account  string `json:"account"`
+	Sequence int64  `json:"sequence"`
+	Scope    string `json:"scope"`
+	Records  int64  `json:"records"`
+	Digest   string `json:"digest"`
+	File     string `json:"file"`
+}
+
+func newSyncRequestCommand() *cobra.Command {
+	c := accountFlag(&cobra.Command{
+		Use:   "request [--account NAME] --out FILE",
+		Short: "Write a sync request for the upstream",
+		Args:  takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			out := text(c, "out")
+			// Before a request is made that nobody gets.
+			if info, err := os.Stat(filepath.Dir(out)); err != nil || !info.IsDir() {
+				return message(fmt.Sprintf("There is no folder %s to write to. No request was made.", filepath.Dir(out)))
+			}
+			client := connect(c)
+			account, err := client.account(c.Context(), text(c, "account"))
+			if err != nil {
+				return err
+			}
+			written, err := client.syncRequest(c, account, out)
+			if err != nil {
+				return err
+			}
+			say(c, "Carry %s to the upstream, and apply its answer with `satellite sync apply FILE`.", out)
+			return printRecord(c, written, field{"Account", account}, field{"Sequence", written.Sequence}, field{"Scope", written.Scope},
+				field{"Records", written.Records}, field{"Digest", written.Digest}, field{"File", out})
+		},
+	})
+	c.Flags().String("out", "", "file to write (required)")
+	c.Flags().Bool("full", false, "everything, not only what changed")
+	require(c, "out")
+	return c
+}
+
+func (client *client) syncRequest(c *cobra.Command, account, out string) (written writtenRequest, err error) {
+	in, err := json.Marshal(adminapi.NewSyncRequest{Full: yes(c, "full")})
+	if err != nil {
+		return written, err
+	}
+	response, err := client.do(c.Context(), http.MethodPost, resource("accounts", account, "sync-requests"),
+		&body{strings.NewReader(string(in)), int64(len(in)), "application/json"})
+	if err != nil {
+		return written, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	facts, err := adminapi.SyncRequestFacts(response.Header)
+	if err != nil {
+		return written, fmt.Errorf("the satellite does not tell which request it made: %w", err)
+	}
+	err = offline.WriteFile(out, func(w io.Writer) error {
+		_, err := io.Copy(w, response.Body)
+		return err
+	})
+	return writtenRequest{account, facts.Sequence, facts.Scope, facts.Records, facts.Digest, out}, err
+}
+
+func newSyncApplyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "apply FILE",
+		Short: "Apply the upstream's response",
+		Args:  takes("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var r adminapi.SyncResult
+			if err := connect(c).upload(c.Context(), resource("sync-responses"), args[0], &r); err != nil {
+				return err
+			}
+			switch {
+			case r.AlreadyApplied:
+				say(c, "Response %d of account %q was applied before. Nothing was changed.", r.Sequence, r.Account)
+			case r.FullRequested:
+				say(c, "Response %d of account %q was applied: the upstream asks for a full request next. %s", r.Sequence, r.Account, r.Reason)
+			case r.Registered:
+				say(c, "Account %q is registered upstream: devices can register.", r.Account)
+			default:
+				say(c, "Response %d of account %q was applied.", r.Sequence, r.Account)
+			}
+			return printRecord(c, r, field{"Account", r.Account}, field{"Sequence", r.Sequence}, field{"Lots", r.Lots},
+				field{"Acknowledgements", r.Acknowledgements}, field{"Next by", r.Deadline})
+		},
+	}
+}
+
+func newSyncInspectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Tell what is in a sync file, without applying it",
+		Args:  takes("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var summary offline.Summary
+			if err := connect(c).upload(c.Context(), resource("sync-inspections"), args[0], &summary); err != nil {
+				return err
+			}
+			if yes(c, "json") {
+				return writeJSON(c.OutOrStdout(), summary)
+			}
+			return summary.Text(c.OutOrStdout())
+		},
+	}
+}
+
+func newSyncStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell where each account stands with its upstream",
+		Args:  takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return printList(c, pages[adminapi.SyncState](c.Context(), connect(c), resource("sync"), nil),
+				column[adminapi.SyncState]{"ACCOUNT", func(s adminapi.SyncState) any { return s.Account }},
+				column[adminapi.SyncState]{"LAST SYNC", func(s adminapi.SyncState) any { return s.LastSyncAt }},
+				column[adminapi.SyncState]{"APPLIED", func(s adminapi.SyncState) any { return s.AppliedSequence }},
+				column[adminapi.SyncState]{"NEXT", func(s adminapi.SyncState) any { return s.NextSequence }},
+				column[adminapi.SyncState]{"FULL REQUIRED", func(s adminapi.SyncState) any { return s.FullRequired }},
+				column[adminapi.SyncState]{"NEXT BY", func(s adminapi.SyncState) any { return s.Deadline }})
+		},
+	}
+}
