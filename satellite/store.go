@@ -93,6 +93,9 @@ type Tx interface {
 	CreateInstance(Instance) (Instance, error)
 	Instance(piid string) (Instance, error)
 	InstanceByIdentity(Identity) (Instance, error)
+	// InstancesByUDI returns the devices of one product id and serial number:
+	// one for each software tag, so more than one now and then. None is no error.
+	InstancesByUDI(pid, serialNumber string) ([]Instance, error)
 	Instances(InstanceFilter, Page) ([]Instance, error)
 	CountInstances(InstanceFilter) (int64, error)
 	SaveInstance(Instance) error
@@ -119,7 +122,9 @@ type Tx interface {
 	Pools(PoolFilter) ([]PoolRow, error)
 	// Holdings returns what an instance uses, each with its license and pool.
 	Holdings(InstanceID) ([]Holding, error)
-	SaveUsage(Usage) error // count 0 removes it
+	// SaveUsage removes a count of 0, unless it was measured: then an older
+	// report that comes later can be told from a newer one.
+	SaveUsage(Usage) error
 	UsagesOf(VirtualAccountID, LicenseID, Page) ([]UsageRow, error)
 	// RecountPools compares every pool's counters with its rows and names those that differ.
 	RecountPools() ([]string, error)

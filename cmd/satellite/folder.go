@@ -1,19 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
-
-	"ssm/satellite/adminapi"
 )
 
 // The data folder belongs to one process: a lock says so, and a socket in it is
@@ -91,21 +85,4 @@ func removeSocket(pointer string) error {
 		_ = os.Remove(filepath.Dir(path))
 	}
 	return os.Remove(pointer)
-}
-
-func serveLocal(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: adminapi.ConnContext,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve the local socket: %w", err)
-	case <-ctx.Done():
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		return server.Shutdown(stop)
-	}
 }

@@ -233,7 +233,8 @@ func (s *server) run(ctx context.Context, whenReady func(ready) error) error {
 			group.Go(func() error { return floor.Serve(ctx, l.listener, l.handler, l.tls, s.log) })
 		}
 	}
-	group.Go(func() error { return serveLocal(ctx, s.local, s.localHandler(), s.log) })
+	local := web.Server{ConnContext: adminapi.ConnContext}
+	group.Go(func() error { return local.Serve(ctx, s.local, s.localHandler(), nil, s.log) })
 	group.Go(func() error { return runJobs(ctx, s) })
 	s.log.Info("the satellite is ready", "satellite", s.service.ID(), "console", addresses.ConsoleURL, "devices", addresses.DeviceURL, "version", version)
 	if err := whenReady(addresses); err != nil {
@@ -298,6 +299,7 @@ func (s *server) deviceHandler() http.Handler {
 func (s *server) consoleHandler(addresses ready) http.Handler {
 	e := web.New(s.log)
 	health := telemetry.NewHealth(map[string]func(context.Context) error{"database": s.store.Ping})
+	health.Log = s.log
 	e.GET("/healthz", echo.WrapHandler(health.Live()))
 	e.GET("/readyz", echo.WrapHandler(health.Ready()))
 	e.GET("/metrics", echo.WrapHandler(s.metrics.Handler()))

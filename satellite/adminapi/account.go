@@ -43,8 +43,9 @@ type NewAccount struct {
 	UpstreamVirtualAccount string `json:"upstream_virtual_account,omitempty" maxLength:"255" doc:"Satellite by default."`
 }
 
-// inAccount is the path of what belongs to an account.
-type inAccount struct {
+// AccountPath is the path of what belongs to an account. It is exported because
+// huma sees only exported fields, embedded ones as well.
+type AccountPath struct {
 	Account string `path:"account" maxLength:"255" doc:"Name of the account."`
 }
 
@@ -61,7 +62,7 @@ func (a *api) createAccount(ctx context.Context, in *struct{ Body NewAccount }) 
 	return answer(accountOf(account), err)
 }
 
-func (a *api) getAccount(ctx context.Context, in *inAccount) (*output[AccountDetails], error) {
+func (a *api) getAccount(ctx context.Context, in *AccountPath) (*output[AccountDetails], error) {
 	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
 	if err != nil {
 		return nil, err

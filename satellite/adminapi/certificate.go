@@ -6,7 +6,7 @@ import (
 	"encoding/pem"
 )
 
-func (a *api) certificateChain(ctx context.Context, in *inAccount) (*download, error) {
+func (a *api) certificateChain(ctx context.Context, in *AccountPath) (*download, error) {
 	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func (a *api) certificateChain(ctx context.Context, in *inAccount) (*download, e
 	return pemFile("chain.pem", text.Bytes()), nil
 }
 
-func (a *api) revocationList(ctx context.Context, in *inAccount) (*download, error) {
+func (a *api) revocationList(ctx context.Context, in *AccountPath) (*download, error) {
 	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
 	if err != nil {
 		return nil, err

@@ -66,7 +66,7 @@ func heldLicenseOf(h satellite.Holding) HeldLicense {
 }
 
 type listDevicesInput struct {
-	pageInput
+	Paging
 	Account         string `query:"account" maxLength:"255" doc:"Only of this account."`
 	VirtualAccount  string `query:"virtual_account" maxLength:"255" doc:"Only of this virtual account."`
 	Search          string `query:"search" maxLength:"255" doc:"Beginning of serial number, host name or product id."`

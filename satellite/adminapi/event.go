@@ -31,7 +31,7 @@ func eventOf(d directory) func(satellite.Event) Event {
 }
 
 type listEventsInput struct {
-	pageInput
+	Paging
 	Account string `query:"account" maxLength:"255" doc:"Only of this account."`
 	PIID    string `query:"piid" maxLength:"64" doc:"Only of this device."`
 	Type    string `query:"type" maxLength:"64" doc:"Only of this type."`

@@ -24,13 +24,13 @@ func answer[T any](body T, err error) (*output[T], error) {
 	return &output[T]{Body: body}, nil
 }
 
-// pageInput is how a listing is asked for page by page.
-type pageInput struct {
+// Paging is how a listing is asked for page by page; exported like AccountPath.
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Rows in a page."`
 	Cursor string `query:"cursor" maxLength:"20" doc:"The next of the page before; empty for the first."`
 }
 
-func (p pageInput) page() (satellite.Page, error) {
+func (p Paging) page() (satellite.Page, error) {
 	page := satellite.Page{Limit: p.Limit}
 	if p.Cursor == "" {
 		return page, nil

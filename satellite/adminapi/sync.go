@@ -68,18 +68,20 @@ type NewSyncRequest struct {
 }
 
 type newSyncRequestInput struct {
-	inAccount
+	AccountPath
 	Body NewSyncRequest
 }
 
 // syncRequestFile is the request itself, with its facts in the headers.
 type syncRequestFile struct {
-	download
-	Length   int64  `header:"Content-Length"`
-	Sequence int64  `header:"Sync-Sequence"` // SyncRequestFacts reads these
-	Scope    string `header:"Sync-Scope"`
-	Records  int64  `header:"Sync-Records"`
-	Digest   string `header:"Sync-Digest"`
+	ContentType        string `header:"Content-Type"`
+	ContentDisposition string `header:"Content-Disposition"`
+	ContentLength      int64  `header:"Content-Length"`
+	Sequence           int64  `header:"Sync-Sequence"` // SyncRequestFacts reads these
+	Scope              string `header:"Sync-Scope"`
+	Records            int64  `header:"Sync-Records"`
+	Digest             string `header:"Sync-Digest"`
+	Body               func(huma.Context)
 }
 
 // createSyncRequest keeps the document on the disk until it is sent: its facts,
@@ -105,16 +107,15 @@ func (a *api) createSyncRequest(ctx context.Context, in *newSyncRequestInput) (*
 		return nil, err
 	}
 	return &syncRequestFile{
-		download: download{
-			ContentType:        wire.RequestMediaType,
-			ContentDisposition: attachment(fmt.Sprintf("sync-request-%d%s", row.Sequence, wire.RequestExtension)),
-			Body: func(out huma.Context) {
-				// What breaks off is shorter than its length says, so the client notices.
-				_, _ = io.Copy(out.BodyWriter(), io.NewSectionReader(document, 0, size))
-				_ = document.Close()
-			},
+		ContentType:        wire.RequestMediaType,
+		ContentDisposition: attachment(fmt.Sprintf("sync-request-%d%s", row.Sequence, wire.RequestExtension)),
+		ContentLength:      size,
+		Sequence:           row.Sequence, Scope: string(row.Scope), Records: row.Records, Digest: row.Digest,
+		Body: func(out huma.Context) {
+			// What breaks off is shorter than its length says, so the client notices.
+			_, _ = io.Copy(out.BodyWriter(), io.NewSectionReader(document, 0, size))
+			_ = document.Close()
 		},
-		Length: size, Sequence: row.Sequence, Scope: string(row.Scope), Records: row.Records, Digest: row.Digest,
 	}, nil
 }
 

@@ -56,7 +56,7 @@ func (a *api) tokenOf(d directory) func(satellite.Token) Token {
 }
 
 type listTokensInput struct {
-	pageInput
+	Paging
 	Account        string `query:"account" maxLength:"255" doc:"Only of this account."`
 	VirtualAccount string `query:"virtual_account" maxLength:"255" doc:"Only of this virtual account."`
 }

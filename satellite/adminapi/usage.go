@@ -31,8 +31,8 @@ func usageReportOf(r satellite.Report) UsageReport {
 }
 
 type listUsageReportsInput struct {
-	inAccount
-	pageInput
+	AccountPath
+	Paging
 }
 
 func (a *api) listUsageReports(ctx context.Context, in *listUsageReportsInput) (*output[List[UsageReport]], error) {
@@ -58,7 +58,7 @@ type UsageImport struct {
 }
 
 type usageFileInput struct {
-	inAccount
+	AccountPath
 	upload
 }
 

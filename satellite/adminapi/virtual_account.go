@@ -30,7 +30,7 @@ type NewVirtualAccount struct {
 	Description string `json:"description,omitempty" maxLength:"1000"`
 }
 
-func (a *api) listVirtualAccounts(ctx context.Context, in *inAccount) (*output[List[VirtualAccount]], error) {
+func (a *api) listVirtualAccounts(ctx context.Context, in *AccountPath) (*output[List[VirtualAccount]], error) {
 	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (a *api) listVirtualAccounts(ctx context.Context, in *inAccount) (*output[L
 }
 
 type newVirtualAccountInput struct {
-	inAccount
+	AccountPath
 	Body NewVirtualAccount
 }
 
@@ -54,7 +54,7 @@ func (a *api) createVirtualAccount(ctx context.Context, in *newVirtualAccountInp
 }
 
 type virtualAccountInput struct {
-	inAccount
+	AccountPath
 	VirtualAccount string `path:"virtual_account" maxLength:"255" doc:"Name of the virtual account."`
 }
 

@@ -58,10 +58,11 @@ func TestGuessingGetsSlowerAndSlower(t *testing.T) {
 	if waited := failTimes(clock, limiter, stranger, admin, 5); waited != 0 {
 		t.Errorf("five typing errors cost %s", waited)
 	}
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
+	for i, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
+		want := time.Duration(seconds) * time.Second
 		wait, ok := limiter.Allow(stranger, admin)
-		if ok || wait != want*time.Second {
-			t.Fatalf("after failure %d: wait %s, %v; want %s", 5+i, wait, ok, want*time.Second)
+		if ok || wait != want {
+			t.Fatalf("after failure %d: wait %s, %v; want %s", 5+i, wait, ok, want)
 		}
 		failTimes(clock, limiter, stranger, admin, 1)
 	}

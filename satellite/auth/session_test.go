@@ -128,7 +128,13 @@ func (s *site) browser(t *testing.T) *http.Client {
 	return &http.Client{Transport: s.Client().Transport, Jar: jar}
 }
 
-func (s *site) get(t *testing.T, browser *http.Client, path string) (string, *http.Response) {
+// answer is what came back beside the body.
+type answer struct {
+	status int
+	header http.Header
+}
+
+func (s *site) get(t *testing.T, browser *http.Client, path string) (string, answer) {
 	t.Helper()
 	response, err := browser.Get(s.URL + path)
 	if err != nil {
@@ -139,7 +145,7 @@ func (s *site) get(t *testing.T, browser *http.Client, path string) (string, *ht
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(body)), response
+	return strings.TrimSpace(string(body)), answer{response.StatusCode, response.Header}
 }
 
 func (s *site) cookie(t *testing.T, browser *http.Client) string {
@@ -162,7 +168,7 @@ func TestASignInLastsWhileItIsUsedAndEndsWithSignOut(t *testing.T) {
 		t.Errorf("a visitor who does nothing: %q, %d sessions", body, len(s.table.keys()))
 	}
 	_, response := s.get(t, browser, "/sign-in")
-	header := response.Header.Get("Set-Cookie")
+	header := response.header.Get("Set-Cookie")
 	for _, want := range []string{"__Host-session=", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
 		if !strings.Contains(header, want) {
 			t.Errorf("the cookie %q has no %q", header, want)
@@ -365,8 +371,8 @@ func TestWithoutTheStoreTheAnswerSaysSo(t *testing.T) {
 	s.table.broken = errors.New("disk on fire")
 	s.table.mutex.Unlock()
 	body, response := s.get(t, browser, "/")
-	if response.StatusCode != http.StatusServiceUnavailable || strings.Contains(body, "fire") || !strings.Contains(body, "Try again") {
-		t.Errorf("%d %q", response.StatusCode, body)
+	if response.status != http.StatusServiceUnavailable || strings.Contains(body, "fire") || !strings.Contains(body, "Try again") {
+		t.Errorf("%d %q", response.status, body)
 	}
 }
 

@@ -86,9 +86,13 @@ func (t *transaction) EventsAfter(after satellite.EventKey, limit int) ([]satell
 	return eventsOf(rows), err
 }
 
+// EventHeads steps from node to node on the primary key: DISTINCT would read every event.
 func (t *transaction) EventHeads() ([]satellite.Event, error) {
 	var rows []eventRow
-	err := t.db.Raw(`SELECT ` + eventColumns + ` FROM events e WHERE number = (SELECT MAX(number) FROM events WHERE node = e.node)
-		AND node IN (SELECT DISTINCT node FROM events)`).Scan(&rows).Error
+	err := t.db.Raw(`WITH RECURSIVE nodes (name) AS (
+			SELECT MIN(node) FROM events
+			UNION ALL SELECT (SELECT MIN(node) FROM events WHERE node > name) FROM nodes WHERE name IS NOT NULL
+		) SELECT ` + eventColumns + ` FROM nodes CROSS JOIN events WHERE node = name
+			AND number = (SELECT MAX(number) FROM events WHERE node = name)`).Scan(&rows).Error
 	return eventsOf(rows), err
 }

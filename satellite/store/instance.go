@@ -128,13 +128,15 @@ func (t *transaction) InstanceByIdentity(id satellite.Identity) (satellite.Insta
 	return r.domain(), nil
 }
 
-func (t *transaction) Instances(filter satellite.InstanceFilter, page satellite.Page) ([]satellite.Instance, error) {
-	query := t.instances(filter).Select(instanceColumns).Order("id").Limit(page.Limit)
-	if page.After > 0 {
-		query = query.Where("id > ?", page.After)
-	}
+func (t *transaction) InstancesByUDI(pid, serialNumber string) ([]satellite.Instance, error) {
 	var rows []instanceRow
-	err := query.Find(&rows).Error
+	err := t.db.Select(instanceColumns).Where("udi_serial_number = ? AND udi_pid = ?", serialNumber, pid).Order("software_tag").Find(&rows).Error
+	return instancesOf(rows), err
+}
+
+func (t *transaction) Instances(filter satellite.InstanceFilter, page satellite.Page) ([]satellite.Instance, error) {
+	var rows []instanceRow
+	err := t.instances(filter).Select(instanceColumns).Where("id > ?", page.After).Order("id").Limit(page.Limit).Find(&rows).Error
 	return instancesOf(rows), err
 }
 
@@ -151,14 +153,15 @@ func (t *transaction) CountInstances(filter satellite.InstanceFilter) (count int
 	return count, err
 }
 
-// instances applies a filter. A search is three ranges on indexes.
+// instances applies a filter. A search is three ranges on indexes; UNION would
+// sort each of them, and the list drops what is in two of them anyway.
 func (t *transaction) instances(filter satellite.InstanceFilter) *gorm.DB {
 	query := t.db.Model(&instanceRow{})
 	if filter.Search != "" {
 		low, high := filter.Search, upperBound(filter.Search)
 		query = query.Where(`id IN (SELECT id FROM instances WHERE udi_serial_number >= ? AND udi_serial_number < ?
-			UNION SELECT id FROM instances WHERE hostname >= ? AND hostname < ?
-			UNION SELECT id FROM instances WHERE udi_pid >= ? AND udi_pid < ?)`, low, high, low, high, low, high)
+			UNION ALL SELECT id FROM instances WHERE hostname >= ? AND hostname < ?
+			UNION ALL SELECT id FROM instances WHERE udi_pid >= ? AND udi_pid < ?)`, low, high, low, high, low, high)
 	}
 	switch {
 	case filter.VirtualAccountID != 0:

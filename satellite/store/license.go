@@ -237,7 +237,7 @@ func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, er
 }
 
 func (t *transaction) SaveUsage(u satellite.Usage) error {
-	if u.Count == 0 {
+	if u.Count == 0 && u.MeasuredUntil.IsZero() {
 		_, err := t.statements.exec(`DELETE FROM usages WHERE instance_id = ? AND license_id = ?`, int64(u.InstanceID), int64(u.LicenseID))
 		return err
 	}
@@ -256,7 +256,7 @@ func (t *transaction) UsagesOf(virtual satellite.VirtualAccountID, license satel
 		Count           int64
 	}
 	err := t.db.Raw(`SELECT i.piid, i.hostname, i.udi_pid, i.udi_serial_number, u.count FROM usages u JOIN instances i ON i.id = u.instance_id
-		WHERE u.virtual_account_id = ? AND u.license_id = ? AND u.instance_id > ? ORDER BY u.instance_id LIMIT ?`, virtual, license, page.After, page.Limit).Scan(&rows).Error
+		WHERE u.virtual_account_id = ? AND u.license_id = ? AND u.instance_id > ? AND u.count > 0 ORDER BY u.instance_id LIMIT ?`, virtual, license, page.After, page.Limit).Scan(&rows).Error
 	list := make([]satellite.UsageRow, len(rows))
 	for i, r := range rows {
 		list[i] = satellite.UsageRow(r)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"ssm/satellite"
 )
 
@@ -65,10 +67,11 @@ func (t *transaction) TokenByHash(hash [32]byte) (satellite.Token, error) {
 }
 
 func (t *transaction) Tokens(filter satellite.TokenFilter, page satellite.Page) ([]satellite.Token, error) {
-	query := t.db.Select(tokenColumns).Order("id DESC").Limit(page.Limit)
-	if page.After > 0 {
-		query = query.Where("id < ?", page.After)
+	below := page.After
+	if below == 0 {
+		below = math.MaxInt64
 	}
+	query := t.db.Select(tokenColumns).Where("id < ?", below).Order("id DESC").Limit(page.Limit)
 	if filter.AccountID != 0 {
 		query = query.Where("account_id = ?", filter.AccountID)
 	}

@@ -42,7 +42,7 @@ func clean(groups []string, attr slog.Attr) slog.Attr {
 }
 
 // Secret is text that shows as *** wherever it is printed, logged or encoded.
-// Only Reveal returns it.
+// Only Reveal returns it. It is no key for a map: encoders take those as they are.
 type Secret string
 
 // Reveal returns the text, for the place that needs it.

@@ -61,7 +61,7 @@ func TestASecretPrintsAsStarsUntilItIsRevealed(t *testing.T) {
 			}
 		}
 	}
-	encoded, err := json.Marshal(map[telemetry.Secret]any{secret: holder})
+	encoded, err := json.Marshal([]any{secret, &secret, holder})
 	if err != nil || strings.Contains(string(encoded), "hush") {
 		t.Errorf("%s, %v", encoded, err)
 	}

@@ -72,25 +72,26 @@ func start(t *testing.T, server web.Server, handler http.HandlerFunc) *running {
 	return r
 }
 
-func (r *running) get(t *testing.T, path string) (string, *http.Response) {
+// get returns a body and the major version of HTTP that brought it.
+func (r *running) get(t *testing.T, path string) (body string, version int) {
 	t.Helper()
 	response, err := r.client.Get("https://" + r.address + path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(body), response
+	return string(text), response.ProtoMajor
 }
 
 func TestAServerSpeaksHTTP2AndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	r := start(t, web.Server{}, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
-	if body, response := r.get(t, "/"); body != "hello" || response.ProtoMajor != 2 {
-		t.Errorf("%q over %s", body, response.Proto)
+	if body, version := r.get(t, "/"); body != "hello" || version != 2 {
+		t.Errorf("%q over HTTP/%d", body, version)
 	}
 	r.client.CloseIdleConnections()
 	r.stop()

@@ -158,7 +158,7 @@ CREATE TABLE certificates (
     status      TEXT    NOT NULL,
     revoked_at  INTEGER NOT NULL
 );
-CREATE INDEX certificates_revoked ON certificates (account_id) WHERE status = 'revoked';
+CREATE INDEX certificates_revoked ON certificates (account_id, revoked_at, serial) WHERE status = 'revoked';
 
 -- What devices were answered, for a repeat of the same message.
 CREATE TABLE replies (
@@ -214,7 +214,7 @@ CREATE TABLE usages (
     instance_id        INTEGER NOT NULL REFERENCES instances (id),
     license_id         INTEGER NOT NULL REFERENCES licenses (id),
     virtual_account_id INTEGER NOT NULL REFERENCES virtual_accounts (id),
-    count              INTEGER NOT NULL CHECK (count > 0),
+    count              INTEGER NOT NULL CHECK (count >= 0), -- 0 where a report measured that
     measured_until     INTEGER NOT NULL,
     PRIMARY KEY (instance_id, license_id)
 ) WITHOUT ROWID;

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// programs is the folder of the three programs, built once for all stories.
+var programs = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "satellite-programs-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", folder+string(os.PathSeparator), "ssm/cmd/...")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the programs: %w\n%s", err, output)
+	}
+	return folder, nil
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if folder, err := programs(); err == nil {
+		_ = os.RemoveAll(folder)
+	}
+	os.Exit(status)
+}
+
+// TestStories runs testdata/script: what a person types, and what he sees.
+func TestStories(t *testing.T) {
+	folder, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TMPDIR", e.WorkDir)
+			e.Values[runningKey{}] = map[string]*process{}
+			e.Defer(func() {
+				for _, p := range running(e.Values[runningKey{}]) {
+					p.end(syscall.SIGKILL)
+				}
+			})
+			return copyFile(filepath.Join(e.WorkDir, "report.xml"), "testdata/report-c9800.xml")
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": launchStory, "stop": stop(syscall.SIGTERM), "kill": stop(syscall.SIGKILL), "capture": capture, "field": field,
+		},
+	})
+}
+
+type runningKey struct{}
+
+func running(value any) map[string]*process { return value.(map[string]*process) }
+
+// launchStory runs `start DIR [flags]`: a satellite on DIR; then $URL is its device
+// URL, $CONSOLE its console, $CA its bundle, $SETUP its set-up link.
+func launchStory(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: start DIR [flags of serve]")
+	}
+	p, err := launch(ts.MkAbs(args[0]), args[1:]...)
+	ts.Check(err)
+	running(ts.Value(runningKey{}))[args[0]] = p
+	ts.Setenv("URL", p.ready.DeviceURL)
+	ts.Setenv("CONSOLE", p.ready.ConsoleURL)
+	ts.Setenv("CA", p.ready.CAFile)
+	ts.Setenv("SETUP", p.ready.SetupURL)
+}
+
+func stop(signal syscall.Signal) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		p := running(ts.Value(runningKey{}))[args[0]]
+		if neg || p == nil {
+			ts.Fatalf("no satellite runs on %s", args[0])
+		}
+		if err := p.end(signal); err != nil && signal == syscall.SIGTERM {
+			ts.Fatalf("the satellite on %s did not end well: %v\n%s", args[0], err, p.log.String())
+		}
+		delete(running(ts.Value(runningKey{})), args[0])
+	}
+}
+
+// capture runs `capture NAME`: $NAME is the last standard output, without the newline.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// field runs `field WHERE VALUE`: the JSON on standard output has VALUE at WHERE,
+// keys and indexes joined by dots; with ! it has not.
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: field WHERE VALUE")
+	}
+	got, err := lookup(ts.ReadFile("stdout"), args[0])
+	ts.Check(err)
+	if (got == args[1]) == neg {
+		ts.Fatalf("%s is %s", args[0], got)
+	}
+}
+
+func lookup(text, where string) (string, error) {
+	var value any
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		return "", fmt.Errorf("standard output is no JSON: %w\n%s", err, text)
+	}
+	for _, key := range strings.Split(where, ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			next, ok := v[key]
+			if !ok {
+				return "", fmt.Errorf("there is no key %q in %s", where, text)
+			}
+			value = next
+		case []any:
+			if key == "length" {
+				return fmt.Sprint(len(v)), nil
+			}
+			var i int
+			if _, err := fmt.Sscan(key, &i); err != nil || i >= len(v) {
+				return "", fmt.Errorf("there is no element %q in %s", where, text)
+			}
+			value = v[i]
+		default:
+			return "", fmt.Errorf("%q leads nowhere in %s", where, text)
+		}
+	}
+	return fmt.Sprint(value), nil
+}
+
+// process is a satellite that runs as a program of its own.
+type process struct {
+	command *exec.Cmd
+	ready   ready
+	log     *strings.Builder
+	ended   chan error
+}
+
+// launch starts a satellite on a free port and waits until it answers.
+func launch(data string, flags ...string) (*process, error) {
+	folder, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	readyFile := data + ".ready"
+	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	p := &process{log: &strings.Builder{}, ended: make(chan error, 1)}
+	p.command = exec.Command(filepath.Join(folder, "satellite"),
+		append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--ready-file", readyFile}, flags...)...)
+	p.command.Stderr = p.log
+	if err := p.command.Start(); err != nil {
+		return nil, err
+	}
+	go func() { p.ended <- p.command.Wait() }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		select {
+		case err := <-p.ended:
+			p.ended <- err
+			return nil, fmt.Errorf("the satellite ended: %w\n%s", err, p.log)
+		case <-ctx.Done():
+			_ = p.end(syscall.SIGKILL)
+			return nil, fmt.Errorf("the satellite was not ready within a minute\n%s", p.log)
+		case <-tick.C:
+			text, err := os.ReadFile(readyFile)
+			if err != nil {
+				continue
+			}
+			tick.Stop()
+			return p, json.Unmarshal(text, &p.ready)
+		}
+	}
+}
+
+// end sends a signal and waits; the error is how the program ended.
+func (p *process) end(signal syscall.Signal) error {
+	_ = p.command.Process.Signal(signal)
+	err := <-p.ended
+	p.ended <- err
+	return err
+}
+
+func copyFile(to, from string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o600)
+}

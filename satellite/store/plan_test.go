@@ -1,0 +1,253 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"ssm/satellite"
+	"ssm/satellite/wire"
+)
+
+// recorder notes every statement on its way to the database, from gorm and from
+// the device path alike.
+type recorder struct {
+	gorm.ConnPool
+	statements
+	seen *[]statement
+}
+
+type statement struct {
+	text string
+	args []any
+}
+
+func (r recorder) exec(query string, args ...any) (sql.Result, error) {
+	*r.seen = append(*r.seen, statement{query, args})
+	return r.statements.exec(query, args...)
+}
+
+func (r recorder) query(query string, args ...any) (*sql.Rows, error) {
+	*r.seen = append(*r.seen, statement{query, args})
+	return r.statements.query(query, args...)
+}
+
+func (r recorder) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	*r.seen = append(*r.seen, statement{query, args})
+	return r.ConnPool.ExecContext(ctx, query, args...)
+}
+
+func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	*r.seen = append(*r.seen, statement{query, args})
+	return r.ConnPool.QueryContext(ctx, query, args...)
+}
+
+// methods are those of Tx that run while a device waits or a person looks, with
+// every filter of every listing. Not here: RecountPools, which reads everything
+// because that is what it is for, and what reads one of a handful of rows.
+func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, license satellite.LicenseID, instance satellite.Instance, token satellite.Token) map[string]func(satellite.Tx) error {
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	first, next := satellite.Page{Limit: 10}, satellite.Page{Limit: 10, After: 5}
+	m := map[string]func(satellite.Tx) error{
+		"Account":             func(tx satellite.Tx) error { _, err := tx.Account(account); return err },
+		"Authority":           func(tx satellite.Tx) error { _, err := tx.Authority(account); return err },
+		"VirtualAccounts":     func(tx satellite.Tx) error { _, err := tx.VirtualAccounts(account); return err },
+		"VirtualAccountHolds": func(tx satellite.Tx) error { _, err := tx.VirtualAccountHolds(virtual, at); return err },
+		"Token":               func(tx satellite.Tx) error { _, err := tx.Token(token.ID); return err },
+		"TokenByHash":         func(tx satellite.Tx) error { _, err := tx.TokenByHash(token.Hash); return err },
+		"SaveToken":           func(tx satellite.Tx) error { return tx.SaveToken(token) },
+		"Instance":            func(tx satellite.Tx) error { _, err := tx.Instance(instance.PIID); return err },
+		"InstanceByIdentity":  func(tx satellite.Tx) error { _, err := tx.InstanceByIdentity(instance.Identity); return err },
+		"InstancesByUDI":      func(tx satellite.Tx) error { _, err := tx.InstancesByUDI("R1", "A"); return err },
+		"SaveInstance":        func(tx satellite.Tx) error { return tx.SaveInstance(instance) },
+		"TouchInstance":       func(tx satellite.Tx) error { return tx.TouchInstance(instance) },
+		"Certificate":         func(tx satellite.Tx) error { _, err := tx.Certificate([32]byte{1}); return err },
+		"SaveCertificate":     func(tx satellite.Tx) error { return tx.SaveCertificate(satellite.Certificate{AccountID: account, DER: []byte{1}}) },
+		"RevokedCertificates": func(tx satellite.Tx) error { _, err := tx.RevokedCertificates(account); return err },
+		"Reply":               func(tx satellite.Tx) error { _, err := tx.Reply("device", "1"); return err },
+		"SaveReply":           func(tx satellite.Tx) error { return tx.SaveReply("device", "1", []byte{1}, at) },
+		"DeleteRepliesBefore": func(tx satellite.Tx) error { _, err := tx.DeleteRepliesBefore(at, 10); return err },
+		"LicenseByTag":        func(tx satellite.Tx) error { _, err := tx.LicenseByTag(account, "tag"); return err },
+		"Lots":                func(tx satellite.Tx) error { _, err := tx.Lots(virtual, license); return err },
+		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
+		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
+		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
+		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{AccountID: account}); return err },
+		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
+		"SaveUsage": func(tx satellite.Tx) error {
+			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
+		},
+		"SaveUsage of 0": func(tx satellite.Tx) error {
+			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license})
+		},
+		"ReportByDigest":    func(tx satellite.Tx) error { _, err := tx.ReportByDigest(account, "x"); return err },
+		"ReportByKey":       func(tx satellite.Tx) error { _, err := tx.ReportByKey(account, satellite.ReportKey{}); return err },
+		"ReportsToSend":     func(tx satellite.Tx) error { _, err := tx.ReportsToSend(account, next); return err },
+		"AcknowledgeReport": func(tx satellite.Tx) error { return tx.AcknowledgeReport(account, "x", at) },
+		"Record":            func(tx satellite.Tx) error { return tx.Record(satellite.Event{Type: "x"}) },
+		"EventsAfter":       func(tx satellite.Tx) error { _, err := tx.EventsAfter(satellite.EventKey{Node: "1", Number: 5}, 10); return err },
+		"EventHeads":        func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
+		"ChangedInstances":  func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
+		"ChangedPools":      func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },
+		"ChangedTokens":     func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
+		"Tombstones":        func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
+		"DeleteTombstones":  func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
+		"SwapSent":          func(tx satellite.Tx) error { _, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{1}); return err },
+		"SwapSent to none":  func(tx satellite.Tx) error { _, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{}); return err },
+		"Session":           func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
+		"ended sessions":    func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
+		"DeleteInstance":    func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"DeleteVirtualAccount": func(tx satellite.Tx) error {
+			if err := tx.DeleteInstance(instance); err != nil {
+				return err
+			}
+			return tx.DeleteVirtualAccount(virtual)
+		},
+	}
+	for _, page := range []satellite.Page{first, next} {
+		suffix := map[int64]string{0: ", first page", 5: ", next page"}[page.After]
+		for name, filter := range map[string]satellite.InstanceFilter{
+			"all": {}, "of an account": {AccountID: account}, "of a virtual account": {VirtualAccountID: virtual},
+			"by prefix": {Search: "F"}, "of an account by prefix": {AccountID: account, Search: "F"}, "of a virtual account by prefix": {VirtualAccountID: virtual, Search: "F"},
+		} {
+			m["devices "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Instances(filter, page); return err }
+			if name != "all" {
+				m["count of devices "+name] = func(tx satellite.Tx) error { _, err := tx.CountInstances(filter); return err }
+			}
+		}
+		for name, filter := range map[string]satellite.TokenFilter{
+			"all": {}, "of an account": {AccountID: account}, "of a virtual account": {VirtualAccountID: virtual}, "of both": {AccountID: account, VirtualAccountID: virtual},
+		} {
+			m["tokens "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Tokens(filter, page); return err }
+		}
+		for name, filter := range map[string]satellite.EventFilter{
+			"all": {}, "of an account": {AccountID: account}, "of a device": {PIID: "x"}, "of a type": {Type: "x"}, "of all three": {AccountID: account, PIID: "x", Type: "x"},
+		} {
+			m["events "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Events(filter, page); return err }
+		}
+		m["reports"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, page); return err }
+		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
+	}
+	return m
+}
+
+// sorts are the statements that may sort: what they sort is a handful of rows.
+var sorts = []string{
+	"VirtualAccounts",                     // of one account
+	"Pools",                               // one row for each license and virtual account
+	"Holdings",                            // of one device
+	"Lots",                                // of one license
+	"DeleteVirtualAccount", "ReplaceLots", // read and write the same few rows
+}
+
+// scans are the tables that may be read from end to end: they hold a handful of rows.
+var scans = regexp.MustCompile(`^SCAN (nodes|v|l|a|accounts|virtual_accounts|sync_requests|\(subquery-\d+\)|CONSTANT ROW|\d+ CONSTANT ROWS?)\b`)
+
+var errPlanned = errors.New("the statements are known")
+
+func TestNothingOnTheDevicePathOrInAListingScansOrSorts(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "satellite.db"))
+	ctx := context.Background()
+	var account satellite.Account
+	var virtual satellite.VirtualAccount
+	var license satellite.License
+	var instance satellite.Instance
+	var token satellite.Token
+	err := s.Update(ctx, func(tx satellite.Tx) (err error) {
+		if account, err = tx.CreateAccount(satellite.Account{Name: "a"}); err != nil {
+			return err
+		}
+		if err = tx.SaveAuthority(satellite.Authority{AccountID: account.ID}); err != nil {
+			return err
+		}
+		if virtual, err = tx.CreateVirtualAccount(satellite.VirtualAccount{AccountID: account.ID, Name: "a"}); err != nil {
+			return err
+		}
+		if license, err = tx.CreateLicense(satellite.License{AccountID: account.ID, Tag: "tag"}); err != nil {
+			return err
+		}
+		if token, err = tx.CreateToken(satellite.Token{AccountID: account.ID, VirtualAccountID: virtual.ID, Text: []byte{1}}); err != nil {
+			return err
+		}
+		instance, err = tx.CreateInstance(satellite.Instance{PIID: "piid", AccountID: account.ID, VirtualAccountID: virtual.ID})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans := 0
+	for name, run := range methods(account.ID, virtual.ID, license.ID, instance, token) {
+		for _, st := range statementsOf(t, s, name, run) {
+			for _, step := range plan(t, s, st) {
+				plans++
+				if strings.HasPrefix(step, "SCAN") && !scans.MatchString(step) {
+					t.Errorf("%s reads a table from end to end: %s\n%s", name, step, st.text)
+				}
+				if strings.Contains(step, "TEMP B-TREE") && !slices.Contains(sorts, name) {
+					t.Errorf("%s sorts: %s\n%s", name, step, st.text)
+				}
+			}
+		}
+	}
+	if plans < 100 {
+		t.Errorf("only %d steps were looked at", plans)
+	}
+}
+
+// statementsOf runs a method in an update that is rolled back, and returns what it said to the database.
+func statementsOf(t *testing.T, s *Store, name string, run func(satellite.Tx) error) []statement {
+	t.Helper()
+	var seen []statement
+	var failed error
+	err := s.Update(context.Background(), func(tx satellite.Tx) error {
+		seen = nil
+		inner := *tx.(*transaction)
+		db := inner.db.Session(&gorm.Session{NewDB: true, Context: context.Background()})
+		r := recorder{ConnPool: db.Statement.ConnPool, statements: inner.statements, seen: &seen}
+		db.Statement.ConnPool = r
+		inner.db, inner.statements = db, r
+		failed = run(&inner)
+		return errPlanned
+	})
+	if !errors.Is(err, errPlanned) {
+		t.Fatal(err)
+	}
+	if failed != nil && satellite.KindOf(failed) != satellite.KindNotFound {
+		t.Errorf("%s: %v", name, failed)
+	}
+	if len(seen) == 0 {
+		t.Errorf("%s says nothing to the database", name)
+	}
+	return seen
+}
+
+func plan(t *testing.T, s *Store, st statement) (steps []string) {
+	t.Helper()
+	rows, err := s.pool.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+st.text, st.args...)
+	if err != nil {
+		t.Fatalf("%v: %s", err, st.text)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
