@@ -76,17 +76,17 @@ func newAccountShowCommand() *cobra.Command {
 			if err := client.get(c.Context(), resource("accounts", name), &account); err != nil {
 				return err
 			}
-			more := make([]field, len(account.VirtualAccounts))
+			more := make([]line, len(account.VirtualAccounts))
 			for i, v := range account.VirtualAccounts {
-				more[i] = field{"Virtual account", v.Name}
+				more[i] = line{"Virtual account", v.Name}
 			}
 			return printAccount(c, account, account.Account, more...)
 		},
 	})
 }
 
-func printAccount(c *cobra.Command, record any, a adminapi.Account, more ...field) error {
-	return printRecord(c, record, append([]field{
+func printAccount(c *cobra.Command, record any, a adminapi.Account, more ...line) error {
+	return printRecord(c, record, append([]line{
 		{"Name", a.Name}, {"Type", a.Type}, {"Domain identifier", a.DomainIdentifier}, {"Status", a.Status},
 		{"Settles with", a.UpstreamAccount + " / " + a.UpstreamVirtualAccount}, {"Registered upstream", a.RegisteredUpstream},
 		{"Requester", a.RequesterEmail}, {"Created", a.CreatedAt},

@@ -100,7 +100,10 @@ func loadConfig(file string) (config, error) {
 	if err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.StringToTimeDurationHookFunc())); err != nil {
 		return config{}, fmt.Errorf("the configuration %s is not accepted, compare it with satellite.example.yaml: %w", file, err)
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return config{}, fmt.Errorf("the configuration is not accepted: %w", err)
+	}
+	return c, nil
 }
 
 // check refuses values that cannot work, by name and with the range.

@@ -15,7 +15,10 @@ import (
 )
 
 // crashRounds is how often the server is killed; each takes about three seconds.
-const crashRounds = 6
+const (
+	crashRounds  = 6
+	fleetDevices = 400
+)
 
 // TestNothingAcknowledgedIsLostWhenTheServerIsKilled kills the server with
 // SIGKILL while a fleet registers and authorizes, again and again on the same
@@ -34,15 +37,17 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 		op := []string{"register", "authorize"}[round%2]
 		var output bytes.Buffer
 		fleet := exec.Command(w.program("smartagent"), "fleet", "--url", w.server.ready.DeviceURL, "--ca", w.server.ready.CAFile,
-			"--token", token, "--tag", "T", "--devices", "400", "--concurrency", "16", "--duration", "3s", "--op", op, "--record", record, "--json")
+			"--token", token, "--tag", "T", "--devices", fmt.Sprint(fleetDevices), "--concurrency", "16", "--duration", "3s", "--op", op, "--record", record, "--json")
 		fleet.Stdout, fleet.Stderr = &output, &output
 		if err := fleet.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// Not before the fleet has got its first answer, then at any moment.
-		w.await("the fleet's first answer", func() bool {
-			info, err := os.Stat(record)
-			return err == nil && info.Size() > 0
+		// Not before the fleet is at its work, then at any moment: registering
+		// from the first answer on, authorizing once all devices are registered.
+		begun := map[string]int{"register": 1, "authorize": fleetDevices}[op]
+		w.await("the fleet's work", func() bool {
+			text, err := os.ReadFile(record)
+			return err == nil && bytes.Count(text, []byte("\n")) >= begun
 		})
 		time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
 		_ = w.server.end(syscall.SIGKILL)

@@ -103,7 +103,7 @@ func newDeviceShowCommand() *cobra.Command {
 }
 
 func printDevice(c *cobra.Command, d adminapi.DeviceDetails) error {
-	fields := []field{
+	fields := []line{
 		{"PIID", d.PIID}, {"Product id", d.UDIPID}, {"Serial number", d.UDISerialNumber}, {"Version id", d.UDIVID},
 		{"Host name", d.Hostname}, {"Software tag", d.SoftwareTag}, {"Account", d.Account}, {"Virtual account", d.VirtualAccount},
 		{"Registration", d.RegistrationState}, {"Registered", d.RegisteredAt},
@@ -111,7 +111,7 @@ func printDevice(c *cobra.Command, d adminapi.DeviceDetails) error {
 		{"Certificate", d.CertificateSerial}, {"Certificate ends", d.CertificateExpiresAt},
 	}
 	for _, l := range d.Licenses {
-		fields = append(fields, field{"License", fmt.Sprintf("%d of %s (%s), %s", l.Count, l.Tag, l.Name, l.Mode)})
+		fields = append(fields, line{"License", fmt.Sprintf("%d of %s (%s), %s", l.Count, l.Tag, l.Name, l.Mode)})
 	}
 	return printRecord(c, d, fields...)
 }

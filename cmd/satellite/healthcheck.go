@@ -27,7 +27,7 @@ func newHealthcheckCommand() *cobra.Command {
 			return printRecord(c, struct {
 				Status string `json:"status"`
 				adminapi.Version
-			}{"ok", v}, field{"Status", "ok"}, field{"Satellite", v.SatelliteID}, field{"Version", v.Version})
+			}{"ok", v}, line{"Status", "ok"}, line{"Satellite", v.SatelliteID}, line{"Version", v.Version})
 		},
 	}
 }

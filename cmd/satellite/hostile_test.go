@@ -80,7 +80,7 @@ func TestTheDevicePortAnswersGarbageInASentence(t *testing.T) {
 		"null":                {strings.NewReader("null"), "application/json", http.StatusBadRequest},
 		"an array":            {strings.NewReader("[]"), "application/json", http.StatusBadRequest},
 		"an empty object":     {strings.NewReader("{}"), "application/json", http.StatusBadRequest},
-		"deep nesting":        {strings.NewReader(strings.Repeat("[", 100_000)), "application/json", http.StatusBadRequest},
+		"deep nesting":        {strings.NewReader(strings.Repeat("[", 100_000)), "application/json", http.StatusRequestEntityTooLarge},
 		"zeros":               {bytes.NewReader(make([]byte, 1000)), "application/json", http.StatusBadRequest},
 		"ten megabytes":       {bytes.NewReader(make([]byte, 10<<20)), "application/json", http.StatusRequestEntityTooLarge},
 		"ten megabytes, slow": {io.MultiReader(strings.NewReader(`{"request":"`), bytes.NewReader(bytes.Repeat([]byte("a"), 10<<20))), "application/json", http.StatusRequestEntityTooLarge},

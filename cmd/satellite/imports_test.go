@@ -34,8 +34,8 @@ var arrows = map[string][]string{
 	"satellite/telemetry":       {"satellite", "satellite/wire"},
 	"satellite/web":             {"satellite", "satellite/auth"},
 	"satellite/deviceapi":       {"satellite", "satellite/web", "satellite/wire"},
-	"satellite/adminapi":        {"satellite", "satellite/web", "satellite/auth", "sync/offline"},
-	"ui":                        {"satellite", "satellite/web", "satellite/auth", "sync/offline", "ui/kit"},
+	"satellite/adminapi":        {"satellite", "satellite/web", "satellite/auth", "satellite/wire", "sync/offline"}, // wire: media types and bounds of the files it takes
+	"ui":                        {"satellite", "satellite/web", "satellite/auth", "satellite/wire", "sync/offline", "ui/kit"},
 
 	"satellite/agent": {"satellite/wire", "certs"},
 	"sync/upstream":   {"satellite/wire", "certs"},

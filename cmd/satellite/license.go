@@ -92,7 +92,7 @@ func chooseLicense(rows []adminapi.License, virtualAccount string) (chosen *admi
 }
 
 func printLicense(c *cobra.Command, l adminapi.License) error {
-	fields := []field{
+	fields := []line{
 		{"Tag", l.Tag}, {"Name", l.Name}, {"Type", l.Type}, {"Account", l.Account}, {"Virtual account", l.VirtualAccount},
 		{"Purchased", l.Purchased}, {"Transferred in", l.TransferredIn}, {"Transferred out", l.TransferredOut}, {"Quantity", l.Quantity},
 		{"In use", l.InUse}, {"Reserved", l.Reserved}, {"Available", l.Available}, {"Balance", l.Balance}, {"Status", l.Status},
@@ -102,10 +102,10 @@ func printLicense(c *cobra.Command, l adminapi.License) error {
 		if lot.End != nil {
 			until = " until " + cell(lot.End)
 		}
-		fields = append(fields, field{"Lot " + lot.ID, fmt.Sprintf("%d %s from %s%s", lot.Quantity, lot.Type, cell(lot.Start), until)})
+		fields = append(fields, line{"Lot " + lot.ID, fmt.Sprintf("%d %s from %s%s", lot.Quantity, lot.Type, cell(lot.Start), until)})
 	}
 	for _, d := range l.Devices {
-		fields = append(fields, field{"Device", fmt.Sprintf("%d on %s (%s, %s)", d.Count, cell(d.Hostname), d.UDIPID, d.UDISerialNumber)})
+		fields = append(fields, line{"Device", fmt.Sprintf("%d on %s (%s, %s)", d.Count, cell(d.Hostname), d.UDIPID, d.UDISerialNumber)})
 	}
 	return printRecord(c, l, fields...)
 }

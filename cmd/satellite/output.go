@@ -29,14 +29,14 @@ func say(c *cobra.Command, format string, args ...any) {
 	fmt.Fprintln(c.ErrOrStderr(), printable(fmt.Sprintf(format, args...)))
 }
 
-// field is one line of a record.
-type field struct {
+// line is one line of a record.
+type line struct {
 	name  string
 	value any
 }
 
 // printRecord writes one object: as JSON, or the fields for people.
-func printRecord(c *cobra.Command, record any, fields ...field) error {
+func printRecord(c *cobra.Command, record any, fields ...line) error {
 	if yes(c, "json") {
 		return writeJSON(c.OutOrStdout(), record)
 	}

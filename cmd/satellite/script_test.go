@@ -61,7 +61,7 @@ func TestStories(t *testing.T) {
 			return copyFile(filepath.Join(e.WorkDir, "report.xml"), "testdata/report-c9800.xml")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": launchStory, "stop": stop(syscall.SIGTERM), "kill": stop(syscall.SIGKILL), "capture": capture, "field": field,
+			"start": launchStory, "halt": halt(syscall.SIGTERM), "sigkill": halt(syscall.SIGKILL), "capture": capture, "field": jsonField,
 		},
 	})
 }
@@ -85,7 +85,7 @@ func launchStory(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("SETUP", p.ready.SetupURL)
 }
 
-func stop(signal syscall.Signal) func(*testscript.TestScript, bool, []string) {
+func halt(signal syscall.Signal) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		p := running(ts.Value(runningKey{}))[args[0]]
 		if neg || p == nil {
@@ -103,9 +103,9 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-// field runs `field WHERE VALUE`: the JSON on standard output has VALUE at WHERE,
+// jsonField runs `field WHERE VALUE`: the JSON on standard output has VALUE at WHERE,
 // keys and indexes joined by dots; with ! it has not.
-func field(ts *testscript.TestScript, neg bool, args []string) {
+func jsonField(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: field WHERE VALUE")
 	}

@@ -30,7 +30,7 @@ func newSetupCommand() *cobra.Command {
 				return err
 			}
 			say(c, "%s can sign in now.", user.Email)
-			return printRecord(c, user, field{"E-mail", user.Email}, field{"Name", user.Name}, field{"Role", user.Role})
+			return printRecord(c, user, line{"E-mail", user.Email}, line{"Name", user.Name}, line{"Role", user.Role})
 		},
 	}
 	c.Flags().String("email", "", "e-mail address, to sign in with (required)")

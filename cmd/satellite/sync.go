@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -47,13 +48,13 @@ func newSyncRequestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			written, err := client.syncRequest(c, account, out)
+			written, err := client.syncRequest(c.Context(), account, out, yes(c, "full"))
 			if err != nil {
 				return err
 			}
 			say(c, "Carry %s to the upstream, and apply its answer with `satellite sync apply FILE`.", out)
-			return printRecord(c, written, field{"Account", account}, field{"Sequence", written.Sequence}, field{"Scope", written.Scope},
-				field{"Records", written.Records}, field{"Digest", written.Digest}, field{"File", out})
+			return printRecord(c, written, line{"Account", account}, line{"Sequence", written.Sequence}, line{"Scope", written.Scope},
+				line{"Records", written.Records}, line{"Digest", written.Digest}, line{"File", out})
 		},
 	})
 	c.Flags().String("out", "", "file to write (required)")
@@ -62,12 +63,12 @@ func newSyncRequestCommand() *cobra.Command {
 	return c
 }
 
-func (client *client) syncRequest(c *cobra.Command, account, out string) (written writtenRequest, err error) {
-	in, err := json.Marshal(adminapi.NewSyncRequest{Full: yes(c, "full")})
+func (c *client) syncRequest(ctx context.Context, account, out string, full bool) (written writtenRequest, err error) {
+	in, err := json.Marshal(adminapi.NewSyncRequest{Full: full})
 	if err != nil {
 		return written, err
 	}
-	response, err := client.do(c.Context(), http.MethodPost, resource("accounts", account, "sync-requests"),
+	response, err := c.do(ctx, http.MethodPost, resource("accounts", account, "sync-requests"),
 		&body{strings.NewReader(string(in)), int64(len(in)), "application/json"})
 	if err != nil {
 		return written, err
@@ -96,7 +97,7 @@ func newSyncApplyCommand() *cobra.Command {
 			}
 			switch {
 			case r.AlreadyApplied:
-				say(c, "Response %d of account %q was applied before. Nothing was changed.", r.Sequence, r.Account)
+				say(c, "Response %d of account %q has been applied already. Nothing was changed.", r.Sequence, r.Account)
 			case r.FullRequested:
 				say(c, "Response %d of account %q was applied: the upstream asks for a full request next. %s", r.Sequence, r.Account, r.Reason)
 			case r.Registered:
@@ -104,8 +105,8 @@ func newSyncApplyCommand() *cobra.Command {
 			default:
 				say(c, "Response %d of account %q was applied.", r.Sequence, r.Account)
 			}
-			return printRecord(c, r, field{"Account", r.Account}, field{"Sequence", r.Sequence}, field{"Lots", r.Lots},
-				field{"Acknowledgements", r.Acknowledgements}, field{"Next by", r.Deadline})
+			return printRecord(c, r, line{"Account", r.Account}, line{"Sequence", r.Sequence}, line{"Lots", r.Lots},
+				line{"Acknowledgements", r.Acknowledgements}, line{"Next by", r.Deadline})
 		},
 	}
 }

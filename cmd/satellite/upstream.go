@@ -49,9 +49,9 @@ func newUpstreamShowCommand() *cobra.Command {
 			if len(roots.Items) == 0 {
 				say(c, "No upstream is trusted yet. Trust one with `satellite upstream trust FILE`, where FILE comes from `ssm root --out FILE`.")
 			}
-			var fields []field
+			var fields []line
 			for _, root := range roots.Items {
-				fields = append(fields, field{"Root", root.Name}, field{"Fingerprint", root.Fingerprint}, field{"Valid until", root.NotAfter}, field{"Trusted", root.TrustedAt})
+				fields = append(fields, line{"Root", root.Name}, line{"Fingerprint", root.Fingerprint}, line{"Valid until", root.NotAfter}, line{"Trusted", root.TrustedAt})
 			}
 			return printRecord(c, struct {
 				Roots []adminapi.Root `json:"roots"`

@@ -30,8 +30,8 @@ func newUsageImportCommand() *cobra.Command {
 			if r.Conflicts > 0 {
 				say(c, "%d reports came before with other content. Those that came first stand; `satellite event list` names them.", r.Conflicts)
 			}
-			return printRecord(c, r, field{"Account", r.Account}, field{"Reports", r.Reports}, field{"Counted", r.Counted},
-				field{"Known before", r.Known}, field{"In conflict", r.Conflicts})
+			return printRecord(c, r, line{"Account", r.Account}, line{"Reports", r.Reports}, line{"Counted", r.Counted},
+				line{"Known before", r.Known}, line{"In conflict", r.Conflicts})
 		},
 	})
 }

@@ -32,7 +32,7 @@ func newVirtualAccountCreateCommand() *cobra.Command {
 			}
 			say(c, "Virtual account %q was created.", created.Name)
 			return printRecord(c, created,
-				field{"Account", created.Account}, field{"Name", created.Name}, field{"Description", created.Description}, field{"Created", created.CreatedAt})
+				line{"Account", created.Account}, line{"Name", created.Name}, line{"Description", created.Description}, line{"Created", created.CreatedAt})
 		},
 	})
 	c.Flags().String("name", "", "name, unique in its account (required)")

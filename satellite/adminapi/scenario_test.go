@@ -50,7 +50,7 @@ func TestEachRouteAnswersWhatItSays(t *testing.T) {
 		{"a token without an account", "POST", "/tokens", asJSON, `{}`, 404, `"code":"account-not-found"`},
 		{"an account that is cut short", "POST", "/accounts", asJSON, `{"name":`, 400, `"code":"request-invalid"`},
 		{"an account with a number for a name", "POST", "/accounts", asJSON, `{"name":5,"email":"a@example.com"}`, 400, `body.name: expected string`},
-		{"an account with an unknown field", "POST", "/accounts", asJSON, `{"name":"A","email":"a@example.com","colour":"red"}`, 400, `body.colour: unexpected property`},
+		{"an account with an unknown field", "POST", "/accounts", asJSON, `{"name":"A","email":"a@example.com","shade":"red"}`, 400, `body.shade: unexpected property`},
 		{"an account without a body", "POST", "/accounts", asJSON, ``, 400, `"code":"request-invalid"`},
 		{"an account as a form", "POST", "/accounts", "application/x-www-form-urlencoded", `name=A`, 415, `"code":"content-type-unsupported"`},
 		{"an account of a megabyte", "POST", "/accounts", asJSON, `{"name":"` + strings.Repeat("A", 1<<20) + `"}`, 413, `"code":"request-too-large"`},

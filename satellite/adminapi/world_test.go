@@ -115,7 +115,10 @@ func (w *world) send(client *http.Client, base, method, path, contentType, body 
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response := must(client.Do(request))(w.t)
+	response, err := client.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	defer func() { _ = response.Body.Close() }()
 	content := must(io.ReadAll(response.Body))(w.t)
 	return reply{response.StatusCode, response.Header, string(content)}

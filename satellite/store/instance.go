@@ -156,8 +156,10 @@ func (t *transaction) CountInstances(filter satellite.InstanceFilter) (count int
 // instances applies a filter. A search is three ranges on indexes; UNION would
 // sort each of them, and the list drops what is in two of them anyway.
 func (t *transaction) instances(filter satellite.InstanceFilter) *gorm.DB {
-	query := t.db.Model(&instanceRow{})
+	query, account, virtual := t.db.Model(&instanceRow{}), "account_id = ?", "virtual_account_id = ?"
 	if filter.Search != "" {
+		// The plus keeps the planner from walking the whole account to find a few.
+		account, virtual = "+"+account, "+"+virtual
 		low, high := filter.Search, upperBound(filter.Search)
 		query = query.Where(`id IN (SELECT id FROM instances WHERE udi_serial_number >= ? AND udi_serial_number < ?
 			UNION ALL SELECT id FROM instances WHERE hostname >= ? AND hostname < ?
@@ -165,9 +167,9 @@ func (t *transaction) instances(filter satellite.InstanceFilter) *gorm.DB {
 	}
 	switch {
 	case filter.VirtualAccountID != 0:
-		query = query.Where("virtual_account_id = ?", filter.VirtualAccountID)
+		query = query.Where(virtual, filter.VirtualAccountID)
 	case filter.AccountID != 0:
-		query = query.Where("account_id = ?", filter.AccountID)
+		query = query.Where(account, filter.AccountID)
 	}
 	return query
 }

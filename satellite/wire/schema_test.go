@@ -1,0 +1,529 @@
+package wire_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"ssm/satellite/wire"
+)
+
+// schemaError validates a JSON text with docs/protocol/schemas/NAME.schema.json, or
+// with a part of it: "record#/$defs/lot".
+func schemaError(t *testing.T, name string, text []byte) error {
+	t.Helper()
+	file, part, _ := strings.Cut(name, "#")
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	compiler.AssertContent()
+	schema, err := compiler.Compile(filepath.Join(protocolFolder, "schemas", file+".schema.json") + "#" + part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema.Validate(value)
+}
+
+func fits(t *testing.T, name string, text []byte) {
+	t.Helper()
+	if err := schemaError(t, name, text); err != nil {
+		t.Errorf("%s: %v\n%s", name, err, text)
+	}
+}
+
+// fitsMessage takes a request or a reply apart by the words of the prose alone
+// and validates each layer.
+func fitsMessage(t *testing.T, message []byte) {
+	t.Helper()
+	var envelope, body struct {
+		Request, Response string
+		Header            struct {
+			RequestType string `json:"request_type"`
+		}
+		RequestData  string `json:"request_data"`
+		ResponseData string `json:"response_data"`
+	}
+	decodeInto(t, message, &envelope)
+	if envelope.Request != "" {
+		decodeInto(t, []byte(envelope.Request), &body)
+		fits(t, "request-envelope", message)
+		fits(t, "request", []byte(envelope.Request))
+		fits(t, "request-data#/$defs/"+body.Header.RequestType, []byte(body.RequestData))
+		return
+	}
+	decodeInto(t, []byte(envelope.Response), &body)
+	fits(t, "reply-envelope", message)
+	fits(t, "reply", []byte(envelope.Response))
+	fits(t, "reply-data", []byte(body.ResponseData))
+	if strings.Contains(body.ResponseData, `"status":"OK"`) {
+		fits(t, "reply-data#/$defs/"+body.Header.RequestType, []byte(body.ResponseData))
+	}
+}
+
+func decodeInto(t *testing.T, text []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+}
+
+// fitsContainer validates the manifest and each record as they stand in the file.
+func fitsContainer(t *testing.T, file []byte) {
+	t.Helper()
+	fits(t, "manifest", entries(t, file)["manifest.json"])
+	_, lines := openVector(t, file)
+	for _, line := range lines {
+		fits(t, "record", []byte(line))
+	}
+}
+
+func entries(t *testing.T, file []byte) map[string][]byte {
+	t.Helper()
+	found := map[string][]byte{}
+	for archive := tar.NewReader(bytes.NewReader(file)); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[header.Name] = made(io.ReadAll(archive))(t)
+	}
+}
+
+func TestEveryLayerOfEveryVectorFitsItsSchema(t *testing.T) {
+	t.Parallel()
+	messages := slices.Concat(made(filepath.Glob(vectorPath("*-request.json")))(t),
+		made(filepath.Glob(vectorPath("*-reply.json")))(t), made(filepath.Glob(vectorPath("*-refusal.json")))(t))
+	if len(messages) != 6 {
+		t.Errorf("%d messages are published: %v", len(messages), messages)
+	}
+	for _, path := range messages {
+		fitsMessage(t, vector(t, filepath.Base(path)))
+	}
+	fitsContainer(t, vector(t, "registration.ssmreq"))
+	fitsContainer(t, vector(t, "registration.ssmres"))
+	report := made(wire.ReadUsageReport(vector(t, "usage-report.json")))(t)
+	fits(t, "usage-report", report.Raw)
+	var outer struct{ Payload string }
+	decodeInto(t, report.Raw, &outer)
+	fits(t, "usage-report#/$defs/payload", []byte(outer.Payload))
+}
+
+func TestFreshDocumentsFitTheirSchemas(t *testing.T) {
+	t.Parallel()
+	v := &vectorMaker{t: t, keys: vectorKeys(t), made: vectorCertificates(t)}
+	header := wire.Header{
+		Version: wire.MessageVersion, SUDI: wire.SUDI{SUVI: "s", UUID: "u", HostIdentifier: "h", MACAddress: "02:00:00:00:00:01", UDIPID: "p", UDISerialNumber: "1", UDIVID: "v"},
+		Timestamp: wire.Milliseconds(vectorTime), Nonce: "-1", AgentActions: []string{"renew"}, ProductInstanceIdentifier: vectorPIID, SigningCertSerialNumber: "a1",
+	}
+	for kind, data := range map[wire.RequestType]wire.RequestData{
+		wire.Renewal: {CertificateRequest: "AAAA"}, wire.Deregistration: {}, wire.Authorization: {Entitlements: []wire.Entitlement{{Tag: "t", Count: 1 << 31}}},
+		wire.Registration: {Token: "t", CertificateRequest: "AAAA", SoftwareTag: "s", HardwareVersion: "1", Force: true},
+	} {
+		header.RequestType = kind
+		fitsMessage(t, made(wire.WriteRequest(v.keys["device"], v.made["device"].Raw, header, data))(t))
+		answer := wire.ReplyHeader{Nonce: "0", RequestType: kind, SUDI: header.SUDI}
+		refusal := wire.ReplyData{Status: wire.StatusFailed, Code: "unknown-version", Message: "No.", Versions: wire.MessageVersions}
+		fitsMessage(t, made(wire.WriteUnsignedReply(answer, refusal))(t))
+	}
+	manifest := wire.Manifest{
+		Kind: wire.SyncRequest, CreatedAt: vectorTime.Add(time.Nanosecond), SatelliteID: "s", Account: wire.SyncAccount{ID: "s-1"}, Sequence: 9,
+		Request: &wire.RequestPart{Scope: wire.ScopeStandard, BaseSequence: 8, LimitedAccount: true, PrivacyOmits: []string{"hostname"}}, StateDigest: map[wire.RecordKind]wire.Digest{},
+	}
+	removed := wire.Record{Kind: wire.RecordDevice, Key: vectorPIID, Removed: true}
+	full := v.record(wire.RecordDevice, "d", wire.DeviceRecord{PIID: "d", UDIPID: "p", UDISerialNumber: "1", UDIVID: "v", UUID: "u", MACAddress: "m", SoftwareTag: "s",
+		Hostname: "h", RegisteredAt: &vectorTime, CertificateSerial: "a1", CertificateExpires: &vectorTime, PublicKeySHA256: strings.Repeat("0", 64)})
+	file, digest := packContainer(t, manifest, wire.Signer{Key: v.keys["satellite signer"], Chain: v.chain("satellite signer", "account sub CA")}, removed, full)
+	fitsContainer(t, file)
+	manifest.Kind, manifest.Request = wire.SyncResponse, nil
+	manifest.Response = &wire.ResponsePart{RequestDigest: digest, FullRequested: true, Reason: "It does not fit.", NextSequence: 10, AccountType: "limited",
+		Certificates: v.chain("account sub CA", "licensing root")}
+	file, _ = packContainer(t, manifest, wire.Signer{Key: v.keys["upstream signer"], Chain: v.chain("upstream signer", "issuing CA")},
+		v.record(wire.RecordLot, "l", wire.LotRecord{Tag: "t", Description: "d", Type: "perpetual"}))
+	fitsContainer(t, file)
+}
+
+// vectorKeys reads the published test keys.
+func vectorKeys(t *testing.T) map[string]fixedSigner {
+	t.Helper()
+	keys := map[string]fixedSigner{}
+	for rest := vector(t, "test-only-keys.pem"); ; {
+		title, _, _ := bytes.Cut(rest, []byte("\n"))
+		block, next := pem.Decode(rest)
+		if block == nil {
+			return keys
+		}
+		name, marked := strings.CutPrefix(string(title), "TEST ONLY, published: ")
+		if !marked {
+			t.Errorf("the key %q is not marked as one for tests", title)
+		}
+		keys[name], rest = fixedSigner{made(x509.ParsePKCS8PrivateKey(block.Bytes))(t).(*ecdsa.PrivateKey)}, next
+	}
+}
+
+// A document made after the prose alone, with nothing of this package, is read;
+// and what its manifest may lack or have is the same for schema and reader,
+// except that a reader overlooks what it does not know or need.
+func TestManifestWithAFieldTooManyOrTooFewFailsWhereItMust(t *testing.T) {
+	t.Parallel()
+	const fine, refused = true, false
+	for _, c := range []struct {
+		name   string
+		change func(map[string]any)
+		schema bool
+		want   error
+	}{
+		{"untouched", func(map[string]any) {}, fine, nil},
+		{"one more field", func(m map[string]any) { m["comment"] = "hello" }, refused, nil},
+		{"one more field of the account", func(m map[string]any) { m["account"].(map[string]any)["city"] = "Bern" }, refused, nil},
+		{"one more count", func(m map[string]any) { m["records"].(map[string]any)["counts"].(map[string]any)["lot"] = 1 }, fine, wire.ErrAltered},
+		{"no format", without("format"), refused, wire.ErrMalformed},
+		{"no version", without("version"), refused, wire.ErrVersion},
+		{"version 2", func(m map[string]any) { m["version"] = 2 }, refused, wire.ErrVersion},
+		{"no kind", without("kind"), refused, wire.ErrMalformed},
+		{"no time", without("created_at"), refused, nil},
+		{"no satellite", without("satellite_id"), refused, wire.ErrMalformed},
+		{"no account", without("account"), refused, wire.ErrMalformed},
+		{"no sequence", without("sequence"), refused, wire.ErrMalformed},
+		{"a sequence in words", func(m map[string]any) { m["sequence"] = "one" }, refused, wire.ErrMalformed},
+		{"no request", without("request"), refused, wire.ErrMalformed},
+		{"a response beside the request", func(m map[string]any) { m["response"] = map[string]any{} }, refused, wire.ErrMalformed},
+		{"no certificate request", func(m map[string]any) { delete(m["request"].(map[string]any), "certificate_request") }, refused, wire.ErrMalformed},
+		{"no state", without("state_digest"), refused, nil},
+		{"a state of 63 digits", func(m map[string]any) { m["state_digest"] = map[string]any{"device": strings.Repeat("0", 63)} }, refused, wire.ErrMalformed},
+		{"no records", without("records"), refused, wire.ErrAltered},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			published := entries(t, vector(t, "registration.ssmreq"))
+			var manifest map[string]any
+			decodeInto(t, published["manifest.json"], &manifest)
+			c.change(manifest)
+			text := made(json.Marshal(manifest))(t)
+			if err := schemaError(t, "manifest", text); (err == nil) != c.schema {
+				t.Errorf("by the schema: %v", err)
+			}
+			file := handMade(t, vectorKeys(t)["account sub CA"].PrivateKey, text, published["records.ndjson.zst"])
+			container, err := wire.OpenContainer(bytes.NewReader(file), int64(len(file)), func(wire.Manifest, [][]byte) error { return nil })
+			if err == nil {
+				err = container.Records(func(wire.Record) error { return nil })
+			}
+			if !errors.Is(err, c.want) {
+				t.Errorf("by the reader: %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func without(field string) func(map[string]any) {
+	return func(m map[string]any) { delete(m, field) }
+}
+
+// handMade is a registration file as sync.md describes it.
+func handMade(t *testing.T, key *ecdsa.PrivateKey, manifest, records []byte) []byte {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	protected := encode([]byte(`{"alg":"ES256","typ":"software-license-sync+jws"}`))
+	sum := sha256.Sum256([]byte(protected + "." + encode(manifest)))
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws := protected + ".." + encode(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+	var file bytes.Buffer
+	for _, entry := range []struct {
+		name string
+		body []byte
+	}{{"manifest.json", manifest}, {"manifest.jws", []byte(jws)}, {"records.ndjson.zst", records}} {
+		header := make([]byte, 512)
+		copy(header, entry.name)
+		copy(header[100:], fmt.Sprintf("0000644\x000000000\x000000000\x00%011o\x0000000000000\x00        0", len(entry.body)))
+		copy(header[257:], "ustar\x0000")
+		copy(header[329:], "0000000\x000000000\x00")
+		total := 0
+		for _, b := range header {
+			total += int(b)
+		}
+		copy(header[148:], fmt.Sprintf("%06o\x00 ", total))
+		file.Write(header)
+		file.Write(entry.body)
+		file.Write(make([]byte, (512-len(entry.body)%512)%512))
+	}
+	file.Write(make([]byte, 1024))
+	return file.Bytes()
+}
+
+// An implementation in another language, which shares nothing with this one.
+func TestVectorContainersAreVerifiedByNode(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("docs/protocol/verify.mjs needs node 18 or later: apt-get install nodejs")
+		}
+		t.Log("node is not installed, so docs/protocol/verify.mjs was only looked at; to run it: apt-get install nodejs")
+	}
+	script := filepath.Join(protocolFolder, "verify.mjs")
+	source, err := os.ReadFile(script)
+	if lines := bytes.Count(source, []byte("\n")); err != nil || lines > 30 {
+		t.Errorf("verify.mjs has %d lines, at most 30 are read with pleasure (%v)", lines, err)
+	}
+	if node == "" {
+		return
+	}
+	verify := func(file string) (string, error) {
+		output, err := exec.CommandContext(t.Context(), node, script, file).CombinedOutput()
+		return string(output), err
+	}
+	for _, name := range []string{"registration.ssmreq", "registration.ssmres"} {
+		file := vector(t, name)
+		container, _ := openVector(t, file)
+		if output, err := verify(vectorPath(name)); err != nil || !strings.Contains(output, container.Digest) {
+			t.Errorf("%s: %v\n%s", name, err, output)
+		}
+		// A digit and a quote of the manifest, the records, a header, a padding, the end.
+		year := bytes.Index(file, []byte(`:"2026`)) + 2
+		for _, at := range []int{year, year - 1, len(file) - 1024 - 512, 110, 511, len(file) - 1} {
+			altered := bytes.Clone(file)
+			altered[at] ^= 1
+			path := filepath.Join(t.TempDir(), name)
+			if err := os.WriteFile(path, altered, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if output, err := verify(path); err == nil || !strings.Contains(output, "refused") {
+				t.Errorf("%s with byte %d altered: %v\n%s", name, at, err, output)
+			}
+		}
+	}
+}
+
+// field is one field of a format: its JSON type, and whether a writer always writes it.
+type field struct {
+	kind     string
+	required bool
+}
+
+// fieldsOf lists the fields of a Go type by path; [] is an element, {} a value of a map.
+func fieldsOf(t reflect.Type, path string, into map[string]field) string {
+	switch {
+	case t == reflect.TypeFor[json.RawMessage]():
+		return "object"
+	case t == reflect.TypeFor[time.Time](), t == reflect.TypeFor[wire.Digest](), t == reflect.TypeFor[[]byte]():
+		return "string"
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return fieldsOf(t.Elem(), path, into)
+	case reflect.Slice:
+		into[path+"[]"] = field{kind: fieldsOf(t.Elem(), path+"[]", into)}
+		return "array"
+	case reflect.Map:
+		into[path+"{}"] = field{kind: fieldsOf(t.Elem(), path+"{}", into)}
+		return "object"
+	case reflect.Struct:
+		for i := range t.NumField() {
+			name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			at := path + "." + name
+			into[at] = field{fieldsOf(t.Field(i).Type, at, into), options != "omitempty"}
+		}
+		return "object"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Int64:
+		return "integer"
+	default:
+		return "string"
+	}
+}
+
+// schemaFolder walks schemas as plain JSON.
+type schemaFolder map[string]map[string]any
+
+// resolve follows references, and says in which file it ended.
+func (f schemaFolder) resolve(t *testing.T, file string, node map[string]any) (string, map[string]any) {
+	t.Helper()
+	for node["$ref"] != nil {
+		target, part, _ := strings.Cut(node["$ref"].(string), "#")
+		if target != "" {
+			file = strings.TrimSuffix(target, ".schema.json")
+		}
+		if f[file] == nil {
+			f[file] = map[string]any{}
+			into := f[file]
+			decodeInto(t, made(os.ReadFile(filepath.Join(protocolFolder, "schemas", file+".schema.json")))(t), &into)
+		}
+		node = f[file]
+		for step := range strings.SplitSeq(strings.TrimPrefix(part, "/"), "/") {
+			if step != "" {
+				node = node[step].(map[string]any)
+			}
+		}
+	}
+	return file, node
+}
+
+// fields lists the fields of a schema in the same way as fieldsOf.
+func (f schemaFolder) fields(t *testing.T, file string, node map[string]any, path string, into map[string]field) string {
+	t.Helper()
+	file, node = f.resolve(t, file, node)
+	properties, _ := node["properties"].(map[string]any)
+	required, _ := node["required"].([]any)
+	for name, property := range properties {
+		at := path + "." + name
+		into[at] = field{f.fields(t, file, property.(map[string]any), at, into), slices.Contains(required, any(name))}
+	}
+	if items, ok := node["items"].(map[string]any); ok {
+		into[path+"[]"] = field{kind: f.fields(t, file, items, path+"[]", into)}
+	}
+	if values, ok := node["additionalProperties"].(map[string]any); ok {
+		into[path+"{}"] = field{kind: f.fields(t, file, values, path+"{}", into)}
+	}
+	if kind, ok := node["type"].(string); ok {
+		return kind
+	}
+	example := node["const"]
+	if options, ok := node["enum"].([]any); ok {
+		example = options[0]
+	}
+	switch example.(type) {
+	case bool:
+		return "boolean"
+	case float64:
+		return "integer"
+	default:
+		return "string"
+	}
+}
+
+// described is each published Go type and where its schema stands.
+var described = map[string]any{
+	"request.schema.json#/properties/header": wire.Header{}, "request-data.schema.json": wire.RequestData{},
+	"request-envelope.schema.json#/properties/signature": wire.Signature{}, "reply-envelope.schema.json#/properties/signature": wire.Signature{},
+	"reply.schema.json#/properties/header": wire.ReplyHeader{}, "reply-data.schema.json": wire.ReplyData{},
+	"manifest.schema.json": wire.Manifest{}, "record.schema.json": wire.Record{},
+	"record.schema.json#/$defs/device": wire.DeviceRecord{}, "record.schema.json#/$defs/usage": wire.UsageRecord{},
+	"record.schema.json#/$defs/token": wire.TokenRecord{}, "record.schema.json#/$defs/report": wire.ReportRecord{},
+	"record.schema.json#/$defs/lot": wire.LotRecord{}, "record.schema.json#/$defs/acknowledgement": wire.AcknowledgementRecord{},
+	"usage-report.schema.json#/$defs/payload": wire.ReportPayload{}, "usage-report.schema.json#/properties/signature": wire.ReportSignature{},
+}
+
+func TestSchemasNameEveryFieldOfTheProgramAndNoOther(t *testing.T) {
+	t.Parallel()
+	for reference, value := range described {
+		program, schema := map[string]field{}, map[string]field{}
+		fieldsOf(reflect.TypeOf(value), "", program)
+		schemaFolder{}.fields(t, "", map[string]any{"$ref": reference}, "", schema)
+		// Devices decide what stands in a report; which of it we need is in the prose.
+		if strings.HasPrefix(reference, "usage-report") {
+			for _, fields := range []map[string]field{program, schema} {
+				for path, f := range fields {
+					fields[path] = field{kind: f.kind}
+				}
+			}
+		}
+		for _, path := range slices.Sorted(maps.Keys(program)) {
+			if got, known := schema[path]; !known || got != program[path] {
+				t.Errorf("%s: %s is %+v in the program, %+v in the schema (known: %v)", reference, path, program[path], got, known)
+			}
+			delete(schema, path)
+		}
+		for path := range schema {
+			t.Errorf("%s: the program has no %s", reference, path)
+		}
+	}
+}
+
+// The layers around them are written by the package alone: there the written fields are compared.
+func TestSchemasOfTheOuterLayersNameWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	for name, outer := range map[string]string{"request": "registration-request.json", "reply": "authorization-reply.json"} {
+		var envelope, body map[string]any
+		decodeInto(t, vector(t, outer), &envelope)
+		inner, ok := envelope["request"].(string)
+		if !ok {
+			inner = envelope["response"].(string)
+		}
+		decodeInto(t, []byte(inner), &body)
+		for file, written := range map[string]map[string]any{name + "-envelope": envelope, name: body} {
+			_, schema := schemaFolder{}.resolve(t, "", map[string]any{"$ref": file + ".schema.json"})
+			got, want := slices.Sorted(maps.Keys(schema["properties"].(map[string]any))), slices.Sorted(maps.Keys(written))
+			if !slices.Equal(got, want) || len(schema["required"].([]any)) != len(want) {
+				t.Errorf("%s names %v and requires %v, written is %v", file, got, schema["required"], want)
+			}
+		}
+	}
+}
+
+func TestTheProseNamesEveryFieldCodeAndFile(t *testing.T) {
+	t.Parallel()
+	read := func(path ...string) string { return string(made(os.ReadFile(filepath.Join(path...)))(t)) }
+	prose := map[string]string{}
+	for _, name := range []string{"README.md", "messages.md", "sync.md", "usage-report.md"} {
+		prose[name] = read(protocolFolder, name)
+	}
+	for reference, value := range described {
+		fields := map[string]field{}
+		fieldsOf(reflect.TypeOf(value), "", fields)
+		for path := range fields {
+			name := path[strings.LastIndex(path, ".")+1:]
+			if name = strings.TrimRight(name, "[]{}"); !strings.Contains(strings.Join(slices.Collect(maps.Values(prose)), ""), "`"+name+"`") {
+				t.Errorf("no page explains `%s` of %s", name, reference)
+			}
+		}
+	}
+	// Refusals: what the device path can say is explained, and what is explained can be said.
+	code := regexp.MustCompile(`fail\(Kind\w+, "([a-z-]+)"`)
+	said := map[string]bool{}
+	for _, path := range made(filepath.Glob("../*.go"))(t) {
+		for _, match := range code.FindAllStringSubmatch(read(path), -1) {
+			said[match[1]] = true
+			onDevicePath := slices.Contains([]string{"message.go", "registration.go", "authorization.go"}, filepath.Base(path))
+			if onDevicePath && !strings.Contains(prose["messages.md"], "| `"+match[1]+"` |") {
+				t.Errorf("messages.md does not explain the refusal `%s` of %s", match[1], path)
+			}
+		}
+	}
+	for _, match := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (?:signed|unsigned|either|no reply)").FindAllStringSubmatch(prose["messages.md"], -1) {
+		if !said[match[1]] {
+			t.Errorf("messages.md explains the refusal `%s`, which the satellite does not know", match[1])
+		}
+	}
+	for _, path := range append(made(filepath.Glob(vectorPath("*")))(t), made(filepath.Glob(filepath.Join(protocolFolder, "schemas", "*")))(t)...) {
+		if !strings.Contains(prose["README.md"], filepath.Base(path)) {
+			t.Errorf("README.md does not list %s", filepath.Base(path))
+		}
+	}
+	var examples []digestExample
+	decodeInto(t, vector(t, "digests.json"), &examples)
+	for _, line := range append(examples[2].Records, digestLine{SHA256: examples[2].Digest}) {
+		if !strings.Contains(prose["sync.md"], line.SHA256) || !strings.Contains(prose["sync.md"], line.Line) {
+			t.Errorf("the worked example of sync.md is not the one of digests.json: %v", line)
+		}
+	}
+}
