@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return statusDone
 	case errors.As(err, &failed):
-		fmt.Fprintln(stderr, sentence(printable(err.Error())))
+		fmt.Fprintln(stderr, printable(err.Error()))
 		return statusFailed
 	}
 	fmt.Fprintf(stderr, "%s\n\n%s", sentence(printable(err.Error())), command.UsageString())

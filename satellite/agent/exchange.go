@@ -69,7 +69,21 @@ func (a *Agent) askOnce(ctx context.Context, q question) (*wire.Reply, error) {
 	if err := a.trust.checkReply(reply, header, at); err != nil {
 		return nil, err
 	}
-	return reply, nil
+	return reply, a.checkAccount(reply, q.kind)
+}
+
+// checkAccount says ErrUntrusted where the satellite of another account
+// answered: signer and ID certificate of this device have one issuer, which
+// keeps its name when it is renewed. A registration may lead anywhere.
+func (a *Agent) checkAccount(reply *wire.Reply, kind wire.RequestType) error {
+	own, err := x509.ParseCertificate(a.saved.Certificate)
+	if kind == wire.Registration || err != nil {
+		return nil
+	}
+	if got, want := reply.Chain[0].Issuer.CommonName, own.Issuer.CommonName; got != want {
+		return fmt.Errorf("%w: it is signed for account %q, this device is registered in %q; nothing was changed: check that the address is that of the own satellite", ErrUntrusted, printable(got), want)
+	}
+	return nil
 }
 
 // readReply takes the body apart. An unsigned reply is a refusal, whatever

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"crypto/x509"
 	"errors"
 	"reflect"
 	"strings"
@@ -75,6 +76,23 @@ func TestADeviceCannotAnswerInPlaceOfTheSatellite(t *testing.T) {
 	}
 	s.set(func() { s.signer = wire.Signer{Key: key, Chain: append([][]byte{rogue.Raw}, s.ca.signer.Chain[1:]...)} })
 	if err := device.RenewAuthorization(t.Context()); !errors.Is(err, agent.ErrUntrusted) {
+		t.Fatal(err)
+	}
+}
+
+func TestTheSatelliteOfAnotherAccountCannotAnswer(t *testing.T) {
+	t.Parallel()
+	s := newSatellite(t)
+	device := s.registered()
+	key, _ := certs.NewKey()
+	issuing := &certs.Authority{Certificate: s.ca.subCA.Issuers[0], Key: s.ca.issuingKey, Issuers: s.ca.subCA.Issuers[1:]}
+	request := must[[]byte](t)(certs.NewSubCARequest(key, "account-2", "Other"))
+	other := &certs.Authority{Key: key, Issuers: issuing.Chain(), Certificate: must[*x509.Certificate](t)(issuing.IssueSubCA(request, "account-2", "Other", epoch))}
+	signer := must[*x509.Certificate](t)(other.IssueSatelliteSigner("satellite-2", key.Public(), epoch))
+	s.set(func() {
+		s.signer = wire.Signer{Key: key, Chain: [][]byte{signer.Raw, other.Certificate.Raw, issuing.Certificate.Raw}}
+	})
+	if err := device.RenewAuthorization(t.Context()); !errors.Is(err, agent.ErrUntrusted) || !strings.Contains(err.Error(), "account-2") {
 		t.Fatal(err)
 	}
 }

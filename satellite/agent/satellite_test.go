@@ -24,9 +24,10 @@ var epoch = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // authorities are a licensing root with what a satellite has below it.
 type authorities struct {
-	root   *x509.Certificate
-	subCA  *certs.Authority
-	signer wire.Signer
+	root       *x509.Certificate
+	issuingKey crypto.Signer
+	subCA      *certs.Authority
+	signer     wire.Signer
 }
 
 func must[T any](t *testing.T) func(T, error) T {
@@ -53,7 +54,7 @@ func newAuthorities(t *testing.T, now time.Time) authorities {
 		Certificate: certificate(issuing.IssueSubCA(request, "account-1", "Example", now))}
 	signerKey, _ := certs.NewKey()
 	signer := certificate(sub.IssueSatelliteSigner("satellite-1", signerKey.Public(), now))
-	return authorities{root: root.Certificate, subCA: sub, signer: wire.Signer{
+	return authorities{root: root.Certificate, issuingKey: issuingKey, subCA: sub, signer: wire.Signer{
 		Key: signerKey, Chain: [][]byte{signer.Raw, sub.Certificate.Raw, issuing.Certificate.Raw},
 	}}
 }
