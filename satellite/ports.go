@@ -2,6 +2,7 @@ package satellite
 
 import (
 	"crypto"
+	"errors"
 	"math/big"
 	"time"
 
@@ -24,9 +25,8 @@ type Issuer interface {
 	IssueSigner(a Authority, satelliteID string, now time.Time) (sealedKey, certificate []byte, notAfter time.Time, err error)
 	// Signer is the satellite's signer of an account with its chain up to below the root.
 	Signer(a Authority) (wire.Signer, error)
-	// CheckDeviceRequest checks a device's certificate request.
-	CheckDeviceRequest(request []byte) error
-	// IssueDevice makes a device ID certificate.
+	// IssueDevice makes a device ID certificate. ErrCertificateRequest where the
+	// request is not signed by its own key, or its key is of no kind that is accepted.
 	IssueDevice(a Authority, request []byte, device DeviceCertificate, now time.Time) (Certificate, error)
 	// CRL is the DER list of an account's revoked certificates.
 	CRL(a Authority, revoked []Certificate, number int64, now time.Time) ([]byte, error)
@@ -36,6 +36,9 @@ type Issuer interface {
 	// ParseRoots reads the licensing roots of a PEM file.
 	ParseRoots(pem []byte) ([]Root, error)
 }
+
+// ErrCertificateRequest is the error of an Issuer for a request that it does not accept.
+var ErrCertificateRequest = errors.New("the certificate request is not accepted")
 
 // DeviceCertificate is what goes into a device ID certificate.
 type DeviceCertificate struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -148,15 +149,15 @@ func (s *Service) certify(e *enrollment, request *wire.Request, now time.Time) e
 }
 
 func (s *Service) issue(authority Authority, account AccountID, piid string, identity Identity, csr []byte, now time.Time) (Certificate, error) {
-	if err := s.issuer.CheckDeviceRequest(csr); err != nil {
-		return Certificate{}, fail(KindInvalid, "certificate-request-invalid", "The certificate request of the device is not accepted: %v. Nothing was changed.", err).
-			hint("Use an ECDSA P-256 key, or RSA of 2048 to 4096 bits.")
-	}
 	serial := new(big.Int).SetBytes(s.randomBytes(16))
 	serial.Rsh(serial, 1).SetBit(serial, 126, 1) // positive, and never zero
 	certificate, err := s.issuer.IssueDevice(authority, csr, DeviceCertificate{
 		PID: identity.UDIPID, PIID: piid, SoftwareTag: identity.SoftwareTag, Serial: serial, Life: s.options.CertificateLife,
 	}, now)
+	if errors.Is(err, ErrCertificateRequest) {
+		return Certificate{}, fail(KindInvalid, "certificate-request-invalid", "The certificate request of the device is not accepted: %v. Nothing was changed.", err).
+			hint("Use an ECDSA P-256 key, or RSA of 2048 to 4096 bits.")
+	}
 	if err != nil {
 		return Certificate{}, fmt.Errorf("issue a device certificate: %w", err)
 	}

@@ -206,7 +206,8 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 		return row, err
 	}
 	row.Records = packer.count
-	return row, s.issueRequest(ctx, actor, row, records, manifest, signer, w, now)
+	err = s.issueRequest(ctx, actor, &row, records, manifest, signer, w, now)
+	return row, err
 }
 
 // requestManifest is the signed part of a request, but for what the records add.
@@ -246,8 +247,8 @@ func (s *Service) requestManifest(ctx context.Context, account Account, authorit
 	return manifest, signer, err
 }
 
-// issueRequest writes the document, puts it on record, and only then hands it out.
-func (s *Service) issueRequest(ctx context.Context, actor Actor, row SyncRequestRow, records *wire.RecordWriter, manifest wire.Manifest, signer wire.Signer, w io.Writer, now time.Time) error {
+// issueRequest writes the document, puts it on record with its digest, and only then hands it out.
+func (s *Service) issueRequest(ctx context.Context, actor Actor, row *SyncRequestRow, records *wire.RecordWriter, manifest wire.Manifest, signer wire.Signer, w io.Writer, now time.Time) error {
 	file, err := os.CreateTemp(s.options.TemporaryFolder, "request-*"+wire.RequestExtension)
 	if err != nil {
 		return err
@@ -268,7 +269,7 @@ func (s *Service) issueRequest(ctx context.Context, actor Actor, row SyncRequest
 		if err := tx.SaveSyncState(state); err != nil {
 			return err
 		}
-		if err := tx.CreateSyncRequest(row); err != nil {
+		if err := tx.CreateSyncRequest(*row); err != nil {
 			return err
 		}
 		return record(Event{

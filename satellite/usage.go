@@ -141,6 +141,9 @@ func importReport(tx Tx, record recorder, actor Actor, account Account, report w
 	if err := drawReported(tx, instance, key.Tag, count, until, now); err != nil {
 		return err
 	}
+	if err := settleReporting(tx, instance); err != nil {
+		return err
+	}
 	_, err = tx.CreateReport(Report{
 		AccountID: account.ID, Digest: report.Digest(), Raw: report.Raw, Key: key, PIID: instance.PIID,
 		Count: count, MeasuredUntil: until, State: ReportReceived, ImportedAt: now, ImportedBy: actor.Name,
@@ -175,6 +178,20 @@ func reporting(tx Tx, account Account, identity Identity, report wire.UsageRepor
 		UDIVID: sudi.UDIVID, UUID: sudi.UUID, MACAddress: sudi.MACAddress, SoftwareVersion: report.Payload.Meta.SoftwareVersion,
 		RegistrationState: Unregistered, AuthorizationState: NoLicensesInUse, LastContactAt: now,
 	})
+}
+
+// settleReporting gives a device that only reports the state that a device with
+// its licenses is in; one that registered is told its own at its next contact.
+func settleReporting(tx Tx, instance Instance) error {
+	if instance.RegistrationState != Unregistered {
+		return nil
+	}
+	holdings, err := tx.Holdings(instance.ID)
+	if err != nil {
+		return err
+	}
+	instance.AuthorizationState = stateOf(holdings)
+	return tx.TouchInstance(instance)
 }
 
 // drawReported draws the count of a report, unless a newer measurement is counted already.

@@ -19,12 +19,15 @@ type accountRow struct {
 }
 
 type accountsPage struct {
-	Rows      []accountRow
-	MayCreate bool
+	Rows    []accountRow
+	Actions []kit.Button
 }
 
 func listAccounts(r *request) error {
-	page := accountsPage{MayCreate: r.may(satellite.ActionManageAccounts)}
+	var page accountsPage
+	if r.may(satellite.ActionManageAccounts) {
+		page.Actions = []kit.Button{{Word: r.t("accounts.new"), Icon: "plus", Kind: "primary", URL: "/accounts/new"}}
+	}
 	for _, account := range r.accounts {
 		page.Rows = append(page.Rows, accountRow{
 			URL: accountURL(account.ID), Name: account.Name, Domain: account.DomainIdentifier, Kind: r.t("account.type." + string(account.Type)),
@@ -45,6 +48,7 @@ func (r *request) upstreamBadge(account satellite.Account) kit.Badge {
 type newAccountPage struct {
 	form
 	Limited bool
+	Path    []kit.NavItem
 }
 
 func showNewAccount(r *request) error { return r.newAccount(nil) }
@@ -53,7 +57,7 @@ func (r *request) newAccount(problem error) error {
 	if !r.may(satellite.ActionManageAccounts) {
 		return r.forbidden(satellite.ActionManageAccounts)
 	}
-	page, status := newAccountPage{form: r.filled(problem)}, http.StatusOK
+	page, status := newAccountPage{form: r.filled(problem), Path: []kit.NavItem{{Label: r.t("nav.accounts"), URL: "/accounts"}}}, http.StatusOK
 	if problem == nil {
 		page.Values["email"] = r.user.Email
 	} else {
@@ -92,8 +96,8 @@ func (r *request) accountOf() (satellite.Account, error) {
 }
 
 type virtualRow struct {
-	Name, Description, Devices, DevicesURL, DeleteURL string
-	Default                                           bool
+	Name, Description, Devices, DeleteURL string
+	Default                               bool
 }
 
 type accountPage struct {
@@ -101,11 +105,11 @@ type accountPage struct {
 	Account    satellite.Account
 	Facts      kit.Facts
 	Upstream   kit.Facts
-	State      kit.Badge
+	Badge      *kit.Badge
 	Virtual    []virtualRow
+	LimitNote  string
 	MayManage  bool
 	MaySync    bool
-	Limited    bool
 	Registered bool
 	SyncURL    string
 	Path       []kit.NavItem
@@ -118,9 +122,10 @@ func (r *request) accountDetail(problem error) error {
 	if err != nil {
 		return err
 	}
+	badge := r.upstreamBadge(account)
 	page := accountPage{
-		form: r.filled(problem), Account: account, State: r.upstreamBadge(account), MayManage: r.may(satellite.ActionManageAccounts),
-		MaySync: r.may(satellite.ActionSynchronize), Limited: account.Type == satellite.AccountLimited, Registered: account.Registered(),
+		form: r.filled(problem), Account: account, Badge: &badge, MayManage: r.may(satellite.ActionManageAccounts),
+		MaySync: r.may(satellite.ActionSynchronize), Registered: account.Registered(),
 		SyncURL: fmt.Sprintf("/synchronization/%d", account.ID), Path: []kit.NavItem{{Label: r.t("nav.accounts"), URL: "/accounts"}},
 		Facts: kit.Facts{
 			{Term: r.t("account.type"), Value: r.t("account.type." + string(account.Type))}, {Term: r.t("account.domain"), Value: account.DomainIdentifier},
@@ -134,6 +139,9 @@ func (r *request) accountDetail(problem error) error {
 	list, err := r.Service.VirtualAccounts(r.context(), r.actor, account.ID)
 	if err != nil {
 		return err
+	}
+	if account.Type == satellite.AccountLimited {
+		page.LimitNote = r.t("account.limit", "Count", len(list))
 	}
 	for _, virtual := range list {
 		count, err := r.Service.CountInstances(r.context(), r.actor, satellite.InstanceFilter{AccountID: account.ID, VirtualAccountID: virtual.ID})

@@ -23,7 +23,7 @@ type devicesPage struct {
 	Toolbar  kit.Toolbar
 	Rows     []deviceRow
 	Pager    kit.Pager
-	MayAdd   bool
+	Actions  []kit.Button
 	ClearURL string
 }
 
@@ -51,7 +51,10 @@ func listDevices(r *request) error {
 	if err != nil {
 		return err
 	}
-	page := devicesPage{Query: filter.Search, MayAdd: r.may(satellite.ActionManageTokens), ClearURL: "/devices"}
+	page := devicesPage{Query: filter.Search, ClearURL: "/devices"}
+	if r.may(satellite.ActionManageTokens) {
+		page.Actions = []kit.Button{{Word: r.t("devices.add"), Icon: "plus", Kind: "primary", URL: "/devices/add"}}
+	}
 	var last int64
 	for i, device := range devices {
 		if i == pageSize {
@@ -97,9 +100,7 @@ type addPage struct {
 	MayCreate   bool
 	NewTokenURL string
 	WaitURL     string // asked again and again while the page is open; "" stops that
-	Registered  bool   // the account: before, no device can come
-	SyncURL     string
-	MaySync     bool
+	Banner      *kit.Banner // before the account is registered no device can come
 }
 
 // lineStep is one numbered step with its lines.
@@ -128,8 +129,13 @@ func showAddDevices(r *request) error {
 // addDevices shows the lines, with the newest token that still works.
 func (r *request) addDevices(list []satellite.VirtualAccount, chosen *satellite.VirtualAccount, empty bool) error {
 	page := addPage{
-		Empty: empty, MayCreate: r.may(satellite.ActionManageTokens), MaySync: r.may(satellite.ActionSynchronize),
-		Registered: r.account.Registered(), SyncURL: fmt.Sprintf("/synchronization/%d", r.account.ID), NewTokenURL: "/tokens/new",
+		Empty: empty, MayCreate: r.may(satellite.ActionManageTokens), NewTokenURL: "/tokens/new",
+	}
+	if !r.account.Registered() {
+		page.Banner = &kit.Banner{Kind: "warn", Message: r.t("devices.unregistered")}
+		if r.may(satellite.ActionSynchronize) {
+			page.Banner.Actions = []kit.Button{{Word: r.t("task.register.button"), Size: "small", URL: syncURL(r.account.ID)}}
+		}
 	}
 	address := "/devices/add"
 	if empty {

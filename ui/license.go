@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -38,7 +37,7 @@ type licensesPage struct {
 	Total           string
 	More            bool
 	Panel           *licensePanel
-	SyncURL         string
+	Actions         []kit.Button // of the empty table
 }
 
 // maxLicenseRows bounds a table; the search narrows down what is not shown.
@@ -68,12 +67,15 @@ func (r *request) licenses(panel *licensePanel) error {
 		suffix = "?" + query.Encode()
 	}
 	page := licensesPage{
-		Query: filter.Search, ClearURL: "/licenses", Panel: panel, SyncURL: fmt.Sprintf("/synchronization/%d", r.account.ID),
+		Query: filter.Search, ClearURL: "/licenses", Panel: panel,
 		Toolbar: kit.Toolbar{
 			ID: "licenses", URL: "/licenses", Query: filter.Search, Placeholder: r.t("licenses.search"), Keep: keep(query),
 			Menus: r.virtualAccountMenu("/licenses", list, chosen, query),
 		},
 		Total: r.t("licenses.total", "Count", len(pools)), More: len(pools) > maxLicenseRows,
+	}
+	if r.may(satellite.ActionSynchronize) {
+		page.Actions = []kit.Button{{Word: r.t("task.sync.button"), Kind: "primary", URL: syncURL(r.account.ID)}}
 	}
 	for _, pool := range pools[:min(len(pools), maxLicenseRows)] {
 		note := r.t("license.type." + string(pool.License.Type))
@@ -178,7 +180,7 @@ func (r *request) explain(d satellite.LicenseDetails) *licensePanel {
 	p := &licensePanel{
 		ID: d.ID, Title: r.t("license.why", "Balance", balance), Note: r.t("license.in", "License", d.License.Name, "Name", d.VirtualAccount),
 		Close: "/licenses", Balance: quantity(d.Balance(), balance), Short: d.Short(), MaySync: r.may(satellite.ActionSynchronize),
-		SyncURL: fmt.Sprintf("/synchronization/%d", r.account.ID), Foot: r.t("license.spare", "Count", d.Available()),
+		SyncURL: syncURL(r.account.ID), Foot: r.t("license.spare", "Count", d.Available()),
 	}
 	if query := r.query("q", "va"); len(query) > 0 {
 		p.Close += "?" + query.Encode()

@@ -194,7 +194,8 @@ type wizardPage struct {
 	Path       []kit.NavItem
 	State      *kit.Badge
 	Step       int
-	Words      []string
+	Steps      kit.Steps
+	Banners    map[string]kit.Banner
 	URL        string
 	MaySync    bool
 	Registered bool
@@ -235,7 +236,10 @@ func (r *request) wizard(step int, result *satellite.SyncResult, problem error) 
 		form: r.filled(problem), Title: r.t("wizard.title"), URL: syncURL(account.ID), MaySync: r.may(satellite.ActionSynchronize),
 		Registered: account.Registered(), Trusted: len(roots) > 0,
 		Path:  []kit.NavItem{{Label: r.t("nav.synchronization"), URL: "/synchronization"}, {Label: account.Name, URL: accountURL(account.ID)}},
-		Words: []string{r.t("wizard.step.make"), r.t("wizard.step.carry"), r.t("wizard.step.upload"), r.t("wizard.step.result")},
+		Steps: kit.Steps{Words: []string{r.t("wizard.step.make"), r.t("wizard.step.carry"), r.t("wizard.step.upload"), r.t("wizard.step.result")}},
+		Banners: map[string]kit.Banner{
+			"root": {Kind: "warn", Message: r.t("wizard.root"), Actions: []kit.Button{{Word: r.t("wizard.root.button"), Size: "small", URL: "/synchronization#roots"}}},
+		},
 	}
 	if !page.Registered {
 		page.Title = r.t("wizard.register.title")
@@ -249,8 +253,10 @@ func (r *request) wizard(step int, result *satellite.SyncResult, problem error) 
 		page.Waiting = &waitingRequest{number(waiting.Sequence), r.t("sync.scope." + string(waiting.Scope)), r.words.dateTime(waiting.CreatedAt), waiting.CreatedBy, waiting.Digest}
 		page.File = r.requestView(account, *waiting)
 		page.CanUpload = true
+		page.Banners["waiting"] = kit.Banner{Kind: "info", Message: r.t("wizard.waiting", "Number", waiting.Sequence, "Created", waiting.CreatedAt)}
 	}
 	page.Step = r.stepOf(step, page)
+	page.Steps.Current = page.Step
 	if result != nil {
 		page.Result = r.resultView(*result)
 	}

@@ -29,8 +29,8 @@ type tokensPage struct {
 	Menus     []kit.Menu
 	Rows      []tokenRow
 	Pager     kit.Pager
-	MayCreate bool
-	NewURL    string
+	Actions   []kit.Button
+	mayCreate bool
 }
 
 func listTokens(r *request) error {
@@ -42,10 +42,14 @@ func listTokens(r *request) error {
 		return err
 	}
 	filter, at, query, now := satellite.TokenFilter{AccountID: r.account.ID}, r.cursor(), r.query("va"), r.Service.Now()
-	page := tokensPage{Menus: r.virtualAccountMenu("/tokens", list, chosen, query), MayCreate: r.may(satellite.ActionManageTokens), NewURL: "/tokens/new"}
+	page := tokensPage{Menus: r.virtualAccountMenu("/tokens", list, chosen, query), mayCreate: r.may(satellite.ActionManageTokens)}
+	address := "/tokens/new"
 	if chosen != nil {
 		filter.VirtualAccountID = chosen.ID
-		page.NewURL += "?" + url.Values{"va": {chosen.Name}}.Encode()
+		address += "?" + url.Values{"va": {chosen.Name}}.Encode()
+	}
+	if page.mayCreate {
+		page.Actions = []kit.Button{{Word: r.t("tokens.new"), Icon: "plus", Kind: "primary", URL: address}}
 	}
 	tokens, err := r.Service.Tokens(r.context(), r.actor, filter, at.page())
 	if err != nil {
@@ -68,7 +72,7 @@ func listTokens(r *request) error {
 		if token.StatusAt(now) == satellite.TokenActive {
 			row.Left = r.words.left(daysLeft(token.ExpiresAt, now))
 		}
-		if page.MayCreate {
+		if page.mayCreate {
 			row.URL = tokenURL(token.ID)
 		}
 		page.Rows = append(page.Rows, row)
@@ -116,6 +120,7 @@ type newTokenPage struct {
 	Days    string
 	MaxUses string
 	Export  bool
+	Path    []kit.NavItem
 }
 
 func showNewToken(r *request) error {
@@ -133,7 +138,7 @@ func (r *request) newToken(problem error) error {
 	if err != nil {
 		return err
 	}
-	page := newTokenPage{form: r.filled(problem), Account: r.account.Name, Days: strconv.Itoa(int(r.Service.Options().TokenLife / day)), MaxUses: "0"}
+	page := newTokenPage{form: r.filled(problem), Account: r.account.Name, Days: strconv.Itoa(int(r.Service.Options().TokenLife / day)), MaxUses: "0", Path: []kit.NavItem{{Label: r.t("nav.tokens"), URL: "/tokens"}}}
 	selected := page.Values["virtual_account"]
 	if chosen != nil {
 		selected = chosen.Name
@@ -189,7 +194,7 @@ func createToken(r *request) error {
 type tokenPage struct {
 	Name, Text, Length, Download string
 	Path                         []kit.NavItem
-	State                        kit.Badge
+	State                        *kit.Badge
 	Active                       bool
 	Facts                        kit.Facts
 	AddURL                       string
@@ -219,11 +224,11 @@ func (r *request) token(problem error) error {
 	if err != nil {
 		return err
 	}
-	name, virtual := tokenName(id), nameOf(list, token.VirtualAccountID)
+	name, virtual, badge := tokenName(id), nameOf(list, token.VirtualAccountID), r.tokenBadge(token)
 	page := tokenPage{
 		Name: name, Text: text, Length: r.t("token.length", "Count", len(text)), Download: tokenURL(id) + "/download",
 		Path:  []kit.NavItem{{Label: r.t("nav.tokens"), URL: "/tokens"}, {Label: virtual}},
-		State: r.tokenBadge(token), Active: token.StatusAt(r.Service.Now()) == satellite.TokenActive, Facts: r.tokenFacts(token, virtual),
+		State: &badge, Active: token.StatusAt(r.Service.Now()) == satellite.TokenActive, Facts: r.tokenFacts(token, virtual),
 		AddURL: "/devices/add?" + url.Values{"va": {virtual}}.Encode(),
 	}
 	if token.Description != "" {

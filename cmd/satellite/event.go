@@ -27,7 +27,7 @@ func newEventListCommand() *cobra.Command {
 			}
 			events := pages[adminapi.Event](c.Context(), connect(c), resource("events"), url.Values{"account": {text(c, "account")}})
 			return printList(c, atMost(events, limit),
-				column[adminapi.Event]{"TIME", func(e adminapi.Event) any { return e.At }},
+				column[adminapi.Event]{"TIME", func(e adminapi.Event) any { return e.At.Format("2006-01-02 15:04:05 UTC") }},
 				column[adminapi.Event]{"TYPE", func(e adminapi.Event) any { return e.Type }},
 				column[adminapi.Event]{"ACTOR", func(e adminapi.Event) any { return e.Actor }},
 				column[adminapi.Event]{"SOURCE", func(e adminapi.Event) any { return e.Source }},

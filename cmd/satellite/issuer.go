@@ -105,11 +105,6 @@ func (i *issuer) Signer(a satellite.Authority) (wire.Signer, error) {
 	return wire.Signer{Key: key, Chain: append([][]byte{a.SignerCertificate}, a.Chain...)}, err
 }
 
-func (i *issuer) CheckDeviceRequest(request []byte) error {
-	_, err := certs.ParseRequest(request)
-	return err
-}
-
 func (i *issuer) IssueDevice(a satellite.Authority, request []byte, device satellite.DeviceCertificate, now time.Time) (satellite.Certificate, error) {
 	authority, err := i.authority(a)
 	if err != nil {
@@ -118,6 +113,9 @@ func (i *issuer) IssueDevice(a satellite.Authority, request []byte, device satel
 	issued, err := authority.IssueDevice(request, certs.Device{
 		PID: device.PID, PIID: device.PIID, SoftwareTag: device.SoftwareTag, Serial: device.Serial, Life: device.Life,
 	}, now)
+	if errors.Is(err, certs.ErrRequest) || errors.Is(err, certs.ErrKey) {
+		return satellite.Certificate{}, fmt.Errorf("%w: %w", satellite.ErrCertificateRequest, err)
+	}
 	if err != nil {
 		return satellite.Certificate{}, err
 	}

@@ -102,7 +102,7 @@ func printLicense(c *cobra.Command, l adminapi.License) error {
 		if lot.End != nil {
 			until = " until " + cell(lot.End)
 		}
-		fields = append(fields, line{"Lot " + lot.ID, fmt.Sprintf("%d %s from %s%s", lot.Quantity, lot.Type, cell(lot.Start), until)})
+		fields = append(fields, line{"Lot", fmt.Sprintf("%d %s from %s%s (%s)", lot.Quantity, lot.Type, cell(lot.Start), until, lot.ID)})
 	}
 	for _, d := range l.Devices {
 		fields = append(fields, line{"Device", fmt.Sprintf("%d on %s (%s, %s)", d.Count, cell(d.Hostname), d.UDIPID, d.UDISerialNumber)})

@@ -1,8 +1,9 @@
 package store
 
 import (
-	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -33,6 +34,8 @@ var accountColumns = []string{
 	"id", "name", "name_key", "type", "domain_identifier", "status", "requester_email", "requested_at", "activated_at",
 	"upstream_account", "upstream_virtual_account", "upstream_key", "upstream_registered_at",
 }
+
+var accountByID = `SELECT ` + strings.Join(accountColumns, ", ") + ` FROM accounts WHERE id = ?`
 
 func accountToRow(a satellite.Account) accountRow {
 	return accountRow{
@@ -71,10 +74,14 @@ func (t *transaction) CreateAccount(a satellite.Account) (satellite.Account, err
 	return r.domain(), unique(err, "account", fmt.Sprintf("There is an account %q already.", a.Name))
 }
 
+// Account stands on the device path.
 func (t *transaction) Account(id satellite.AccountID) (satellite.Account, error) {
 	var r accountRow
-	err := t.db.Select(accountColumns).Where("id = ?", id).Take(&r).Error
-	return r.domain(), found(err, "account", id)
+	err := t.one("account", id, []any{
+		&r.ID, &r.Name, &r.NameKey, &r.Type, &r.DomainIdentifier, &r.Status, &r.RequesterEmail, &r.RequestedAt, &r.ActivatedAt,
+		&r.UpstreamAccount, &r.UpstreamVirtualAccount, &r.UpstreamKey, &r.UpstreamRegisteredAt,
+	}, accountByID, int64(id))
+	return r.domain(), err
 }
 
 func (t *transaction) AccountByName(name string) (satellite.Account, error) {
@@ -112,22 +119,28 @@ type authorityRow struct {
 
 func (authorityRow) TableName() string { return "authorities" }
 
+// Authority stands on the device path.
 func (t *transaction) Authority(id satellite.AccountID) (satellite.Authority, error) {
 	var r authorityRow
-	err := t.db.Select("account_id", "key", "chain", "root", "signer_key", "signer_certificate", "signer_not_after", "sub_ca_not_before", "sub_ca_not_after").
-		Where("account_id = ?", id).Take(&r).Error
+	err := t.one("authority of account", id, []any{
+		&r.AccountID, &r.Key, &r.Chain, &r.Root, &r.SignerKey, &r.SignerCertificate, &r.SignerNotAfter, &r.SubCaNotBefore, &r.SubCaNotAfter,
+	}, `SELECT account_id, key, chain, root, signer_key, signer_certificate, signer_not_after, sub_ca_not_before, sub_ca_not_after
+		FROM authorities WHERE account_id = ?`, int64(id))
 	if err != nil {
-		return satellite.Authority{}, found(err, "authority of account", id)
+		return satellite.Authority{}, err
 	}
 	a := satellite.Authority{
 		AccountID: satellite.AccountID(r.AccountID), Key: r.Key, Root: r.Root, SignerKey: r.SignerKey, SignerCertificate: r.SignerCertificate,
 		SignerNotAfter: instant(r.SignerNotAfter), SubCANotBefore: instant(r.SubCaNotBefore), SubCANotAfter: instant(r.SubCaNotAfter),
 	}
-	certificates, err := x509.ParseCertificates(r.Chain)
-	for _, c := range certificates {
-		a.Chain = append(a.Chain, c.Raw)
+	for rest := r.Chain; len(rest) > 0; {
+		var certificate asn1.RawValue
+		if rest, err = asn1.Unmarshal(rest, &certificate); err != nil {
+			return a, fmt.Errorf("read the chain of account %d: %w", id, err)
+		}
+		a.Chain = append(a.Chain, certificate.FullBytes)
 	}
-	return a, err
+	return a, nil
 }
 
 func (t *transaction) SaveAuthority(a satellite.Authority) error {

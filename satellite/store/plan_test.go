@@ -70,7 +70,9 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"SaveInstance":        func(tx satellite.Tx) error { return tx.SaveInstance(instance) },
 		"TouchInstance":       func(tx satellite.Tx) error { return tx.TouchInstance(instance) },
 		"Certificate":         func(tx satellite.Tx) error { _, err := tx.Certificate([32]byte{1}); return err },
-		"SaveCertificate":     func(tx satellite.Tx) error { return tx.SaveCertificate(satellite.Certificate{AccountID: account, DER: []byte{1}}) },
+		"SaveCertificate": func(tx satellite.Tx) error {
+			return tx.SaveCertificate(satellite.Certificate{AccountID: account, DER: []byte{1}})
+		},
 		"RevokedCertificates": func(tx satellite.Tx) error { _, err := tx.RevokedCertificates(account); return err },
 		"Reply":               func(tx satellite.Tx) error { _, err := tx.Reply("device", "1"); return err },
 		"SaveReply":           func(tx satellite.Tx) error { return tx.SaveReply("device", "1", []byte{1}, at) },
@@ -94,18 +96,27 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"ReportsToSend":     func(tx satellite.Tx) error { _, err := tx.ReportsToSend(account, next); return err },
 		"AcknowledgeReport": func(tx satellite.Tx) error { return tx.AcknowledgeReport(account, "x", at) },
 		"Record":            func(tx satellite.Tx) error { return tx.Record(satellite.Event{Type: "x"}) },
-		"EventsAfter":       func(tx satellite.Tx) error { _, err := tx.EventsAfter(satellite.EventKey{Node: "1", Number: 5}, 10); return err },
-		"EventHeads":        func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
-		"ChangedInstances":  func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
-		"ChangedPools":      func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },
-		"ChangedTokens":     func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
-		"Tombstones":        func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
-		"DeleteTombstones":  func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
-		"SwapSent":          func(tx satellite.Tx) error { _, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{1}); return err },
-		"SwapSent to none":  func(tx satellite.Tx) error { _, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{}); return err },
-		"Session":           func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
-		"ended sessions":    func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
-		"DeleteInstance":    func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"EventsAfter": func(tx satellite.Tx) error {
+			_, err := tx.EventsAfter(satellite.EventKey{Node: "1", Number: 5}, 10)
+			return err
+		},
+		"EventHeads":       func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
+		"ChangedInstances": func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
+		"ChangedPools":     func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },
+		"ChangedTokens":    func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
+		"Tombstones":       func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
+		"DeleteTombstones": func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
+		"SwapSent": func(tx satellite.Tx) error {
+			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{1})
+			return err
+		},
+		"SwapSent to none": func(tx satellite.Tx) error {
+			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{})
+			return err
+		},
+		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
+		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
+		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
 		"DeleteVirtualAccount": func(tx satellite.Tx) error {
 			if err := tx.DeleteInstance(instance); err != nil {
 				return err

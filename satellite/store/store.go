@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"net/url"
 	"runtime"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/sqlite"
@@ -38,9 +39,10 @@ type Options struct {
 
 // Store implements satellite.Store.
 type Store struct {
-	readers *gorm.DB
-	pool    *sql.DB
-	writer  *writer
+	readers  *gorm.DB
+	pool     *sql.DB
+	prepared sync.Map // statements of the readers, by their text
+	writer   *writer
 }
 
 var _ satellite.Store = (*Store)(nil)
@@ -131,7 +133,7 @@ func (s *Store) View(ctx context.Context, f func(satellite.Tx) error) error {
 	// The context makes gorm copy the statement, whose connection is set next.
 	db := s.readers.Session(&gorm.Session{NewDB: true, Context: context.Background()})
 	db.Statement.ConnPool = tx
-	return f(&transaction{db: db, statements: plain{tx}})
+	return f(&transaction{db: db, statements: pooled{tx: tx, pool: s.pool, byText: &s.prepared}})
 }
 
 // Update implements satellite.Store.
