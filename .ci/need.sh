@@ -15,6 +15,7 @@ missing() {
   has_c || packages+=(gcc libc6-dev)
   has openssl || packages+=(openssl)
   has chromium || packages+=(chromium)
+  has node || packages+=(nodejs)
   has_japanese_font || packages+=(fontconfig fonts-noto-cjk)
   echo "${packages[*]}"
 }
@@ -26,7 +27,7 @@ fi
 
 packages=$(missing)
 if [ -z "$packages" ]; then
-  echo 'all there: go, gcc, openssl, chromium, a Japanese font'
+  echo 'all there: go, gcc, openssl, chromium, node, a Japanese font'
   exit 0
 fi
 
@@ -35,7 +36,7 @@ if [ "$(id -u)" != 0 ] || ! has apt-get; then
 The tests need what is missing here. Nothing was run. Install it, then start again; on Debian:
   sudo apt-get update && sudo apt-get install -y $packages
 Elsewhere: a C compiler (gcc) for SQLite and the race detector, the openssl command,
-Chromium as the command "chromium", fontconfig and a font that has Japanese.
+Chromium as the command "chromium", Node.js, fontconfig and a font that has Japanese.
 TEXT
   exit 1
 fi

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -214,6 +215,8 @@ func (s *Service) FindInstance(ctx context.Context, actor Actor, query InstanceQ
 		if details.Licenses, err = tx.Holdings(instance.ID); err != nil {
 			return err
 		}
+		// A count of zero that was measured is kept, but nobody holds it.
+		details.Licenses = slices.DeleteFunc(details.Licenses, func(h Holding) bool { return h.Usage.Count == 0 })
 		for i := range details.Licenses {
 			if err := refresh(tx, &details.Licenses[i].Pool, now); err != nil {
 				return err
@@ -233,15 +236,9 @@ func findInstance(tx Tx, query InstanceQuery) (Instance, error) {
 		}
 		return instance, err
 	}
-	candidates, err := tx.Instances(InstanceFilter{Search: query.UDISerialNumber}, Page{Limit: 100})
+	found, err := tx.InstancesByUDI(query.UDIPID, query.UDISerialNumber)
 	if err != nil {
 		return Instance{}, err
-	}
-	var found []Instance
-	for _, candidate := range candidates {
-		if candidate.UDIPID == query.UDIPID && candidate.UDISerialNumber == query.UDISerialNumber {
-			found = append(found, candidate)
-		}
 	}
 	switch len(found) {
 	case 0:

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"time"
 
 	"ssm/certs"
@@ -101,17 +102,15 @@ func (i issuer) Signer(a satellite.Authority) (wire.Signer, error) {
 	return wire.Signer{Key: key, Chain: append([][]byte{a.SignerCertificate}, a.Chain...)}, err
 }
 
-func (i issuer) CheckDeviceRequest(request []byte) error {
-	_, err := certs.ParseRequest(request)
-	return err
-}
-
 func (i issuer) IssueDevice(a satellite.Authority, request []byte, d satellite.DeviceCertificate, now time.Time) (satellite.Certificate, error) {
 	authority, err := i.authority(a)
 	if err != nil {
 		return satellite.Certificate{}, err
 	}
 	issued, err := authority.IssueDevice(request, certs.Device{PID: d.PID, PIID: d.PIID, SoftwareTag: d.SoftwareTag, Serial: d.Serial, Life: d.Life}, now)
+	if errors.Is(err, certs.ErrRequest) || errors.Is(err, certs.ErrKey) {
+		return satellite.Certificate{}, fmt.Errorf("%w: %v", satellite.ErrCertificateRequest, err)
+	}
 	if err != nil {
 		return satellite.Certificate{}, err
 	}

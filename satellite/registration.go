@@ -181,6 +181,11 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 		if existing.ID != e.existing.ID || existing.Credential != e.existing.Credential {
 			return fail(KindConflict, codeRaced, "The device changed meanwhile.")
 		}
+		// The same message may have come twice at once, over two connections.
+		if kept, found, err := repeated(tx, requester+"\x1f"+string(e.keyHash[:]), request); err != nil || found {
+			answer = kept
+			return err
+		}
 		if !e.repeat {
 			if err := token.usable(now); err != nil {
 				return err

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"ssm/certs"
 	"ssm/satellite"
 	"ssm/satellite/wire"
 )
@@ -237,7 +236,7 @@ func TestTheOldCertificateIsAcceptedUntilTheFirstMessageUnderTheNewOne(t *testin
 	_, text := w.token(satellite.NewToken{})
 	d := w.device("A").register(text)
 	before := d.certificate
-	w.clock.advance(180 * day)
+	w.pass(180 * day)
 	message := d.renewal()
 	reply := d.ok(message)
 	d.ok(d.authorization()) // the reply was lost: still under the old one
@@ -264,29 +263,11 @@ func TestTheOldCertificateIsAcceptedUntilTheFirstMessageUnderTheNewOne(t *testin
 		d.refused(d.authorization(), "certificate-not-accepted")
 	}
 	d.certificate = fresh
-	w.clock.advance(364 * day)
+	w.pass(364 * day)
 	d.ok(d.authorization())
-	w.clock.advance(2 * day)
+	w.pass(2 * day)
 	d.refused(d.authorization(), "certificate-expired", "Register the device again")
 	w.audit()
-}
-
-// The record of the key follows the device: with a repeat it would get a
-// certificate for a key that it does not hold any more.
-func TestARegistrationUnderAnOldKeyAfterARenewalIsNoRepeat(t *testing.T) {
-	t.Parallel()
-	w := registered(t)
-	_, text := w.token(satellite.NewToken{})
-	d := w.device("A").register(text)
-	old := d.key
-	renewed := newKey(t)
-	csr, err := certs.NewDeviceRequest(renewed, d.sudi.UDIPID)
-	w.must(err)
-	d.adopt(d.ok(d.message(wire.Renewal, wire.RequestData{CertificateRequest: base64.StdEncoding.EncodeToString(csr)})))
-	d.key = old
-	d.refused(d.registration(text, false), "already-registered", "force")
-	d.key = renewed
-	d.ok(d.authorization())
 }
 
 func TestDeregisteringTwiceSucceeds(t *testing.T) {

@@ -400,7 +400,14 @@ func (s *Service) RenewSigners(ctx context.Context, now time.Time) error {
 		if fresh.SignerKey, fresh.SignerCertificate, fresh.SignerNotAfter, err = s.issuer.IssueSigner(a, s.id, now); err != nil {
 			return fmt.Errorf("renew the signer of account %d: %w", a.AccountID, err)
 		}
-		if err := s.store.Update(ctx, func(tx Tx) error { return tx.SaveAuthority(fresh) }); err != nil {
+		err := s.store.Update(ctx, func(tx Tx) error {
+			current, err := tx.Authority(a.AccountID)
+			if err != nil || !sameChain(current.Chain, a.Chain) {
+				return err // a response brought another chain meanwhile, with a signer of its own
+			}
+			return tx.SaveAuthority(fresh)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -169,6 +169,18 @@ func (w *world) pool(tag string) satellite.PoolRow {
 	return rows[0]
 }
 
+// pass lets time pass as it does where the satellite runs: it renews its
+// signers, and what it holds of them in memory is read anew.
+func (w *world) pass(d time.Duration) {
+	w.Helper()
+	for ; d > 60*day; d -= 60 * day {
+		w.clock.advance(60 * day)
+		w.must(w.service.RenewSigners(w.ctx, w.service.Now()))
+	}
+	w.clock.advance(d)
+	w.must(w.service.RenewSigners(w.ctx, w.service.Now()))
+}
+
 // dump is the content of every table.
 func (w *world) dump() string {
 	w.Helper()

@@ -99,7 +99,7 @@ type addPage struct {
 	Token       *tokenFacts
 	MayCreate   bool
 	NewTokenURL string
-	WaitURL     string // asked again and again while the page is open; "" stops that
+	WaitURL     string      // asked again and again while the page is open; "" stops that
 	Banner      *kit.Banner // before the account is registered no device can come
 }
 

@@ -188,7 +188,9 @@ func (r *request) explain(d satellite.LicenseDetails) *licensePanel {
 	if p.Short {
 		p.Foot = r.t("license.heal", "Count", -d.Balance())
 	}
-	stat := func(key, value, kind string) { p.Sum = append(p.Sum, kit.Stat{Label: r.t(key), Value: value, Kind: kind}) }
+	stat := func(key, value, kind string) {
+		p.Sum = append(p.Sum, kit.Stat{Label: r.t(key), Value: value, Kind: kind})
+	}
 	stat("licenses.purchased", number(d.Purchased), "")
 	stat("licenses.moved", moved(d.Pool).Text, "")
 	stat("licenses.reserved", signed(-d.Reserved), "")

@@ -179,7 +179,9 @@ func (r *request) span(state satellite.SyncState, kind string, now time.Time) *s
 // have one.
 func (r *request) termEndings(pools []satellite.PoolRow, now time.Time) ([]ending, error) {
 	soon := slices.Clone(pools)
-	soon = slices.DeleteFunc(soon, func(p satellite.PoolRow) bool { return p.PurchasedUntil.IsZero() || p.PurchasedUntil.Sub(now) > 365*day })
+	soon = slices.DeleteFunc(soon, func(p satellite.PoolRow) bool {
+		return p.PurchasedUntil.IsZero() || p.PurchasedUntil.Sub(now) > 365*day
+	})
 	sort.SliceStable(soon, func(i, j int) bool { return soon[i].PurchasedUntil.Before(soon[j].PurchasedUntil) })
 	var list []ending
 	for _, pool := range soon[:min(len(soon), 5)] {

@@ -271,6 +271,10 @@ func (c *Container) Records(each func(Record) error) error {
 		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
 			return fmt.Errorf("%w: record %d is not the JSON it must be: %v", ErrMalformed, got.Count+1, err)
 		}
+		// The digest covers the bytes as sent: a record has one form only.
+		if canonical, err := record.Bytes(); err != nil || !bytes.Equal(canonical, lines.Bytes()) {
+			return fmt.Errorf("%w: record %d is not in canonical form", ErrMalformed, got.Count+1)
+		}
 		got.Count++
 		got.Counts[record.Kind]++
 		got.Size += int64(len(lines.Bytes())) + 1

@@ -25,6 +25,10 @@ const (
 // maxQuantity is the most that one lot holds.
 const maxQuantity = 1 << 31
 
+// maxInUse bounds what one record reports: the sum over all devices of a
+// virtual account, each of which may claim up to 2^31.
+const maxInUse = 1 << 53
+
 // License is what a virtual account has of a tag, and what its satellite
 // reported to be in use. A tag that is used and was never bought is one of
 // quantity 0.

@@ -218,8 +218,8 @@ func checkRecord(record wire.Record) error {
 		var usage wire.UsageRecord
 		err = record.Decode(&usage)
 		key = usage.VirtualAccount + "\t" + usage.Tag
-		if err == nil && (usage.InUse < 0 || usage.InUse > maxQuantity) {
-			err = fmt.Errorf("%w: usage of %d, 0 to %d is read", wire.ErrMalformed, usage.InUse, int64(maxQuantity))
+		if err == nil && (usage.InUse < 0 || usage.InUse > maxInUse) {
+			err = fmt.Errorf("%w: usage of %d, 0 to %d is read", wire.ErrMalformed, usage.InUse, int64(maxInUse))
 		}
 	}
 	if err == nil && key != record.Key {
