@@ -2,6 +2,7 @@ package satellite_test
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -176,8 +177,12 @@ func TestForceRevokesTheOldCertificate(t *testing.T) {
 	}
 	crl, err := w.service.RevocationList(w.ctx, admin, w.account.ID)
 	w.must(err)
-	if len(crl) == 0 {
-		t.Error("the revocation list is empty")
+	list, err := x509.ParseRevocationList(crl)
+	w.must(err)
+	revoked, err := x509.ParseCertificate(old.certificate)
+	w.must(err)
+	if len(list.RevokedCertificateEntries) != 1 || list.RevokedCertificateEntries[0].SerialNumber.Cmp(revoked.SerialNumber) != 0 {
+		t.Errorf("the revocation list names %+v, want %v", list.RevokedCertificateEntries, revoked.SerialNumber)
 	}
 	events, err := w.service.Events(w.ctx, admin, satellite.EventFilter{Type: satellite.EventDeviceReplaced}, satellite.Page{})
 	w.must(err)

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/url"
+	"strings"
 
 	"ssm/satellite"
 	"ssm/ui/kit"
@@ -17,6 +18,9 @@ func (r *request) eventRows(events []satellite.Event) []eventRow {
 	rows := make([]eventRow, len(events))
 	for i, e := range events {
 		rows[i] = eventRow{Time: r.words.tableTime(e.At), Kind: r.t("event." + string(e.Type)), Message: e.Message, Actor: e.Actor, Source: e.Source}
+		if strings.HasPrefix(e.Actor, "device:") { // which one, the message says
+			rows[i].Actor = r.t("events.device")
+		}
 		if e.PIID != "" {
 			rows[i].Device = "/devices/" + url.PathEscape(e.PIID)
 		}

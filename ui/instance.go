@@ -313,7 +313,7 @@ func (r *request) device(piid string, problem error) error {
 	page.Identity, page.State = r.deviceFacts(device)
 	for _, held := range device.Licenses {
 		row := holdingRow{
-			URL: poolURL(held.Pool.ID), Name: held.License.Name, Tag: held.License.Tag, Count: number(held.Usage.Count),
+			URL: poolURL(held.Pool.ID), Name: licenseName(held.License), Tag: held.License.Tag, Count: number(held.Usage.Count),
 			Mode: kit.Badge{Kind: "ok", Word: r.t("mode.in")}, Origin: r.t("mode.requested"),
 		}
 		if held.Pool.Short() {

@@ -10,6 +10,16 @@ import (
 
 func poolURL(id int64) string { return "/licenses/" + strconv.FormatInt(id, 10) }
 
+// licenseName is what a license is called. One that only devices have reported
+// has no name but its tag, of which the middle says the most.
+func licenseName(l satellite.License) string {
+	if l.Name != l.Tag || !strings.HasPrefix(l.Tag, "regid.") {
+		return l.Name
+	}
+	name, _, _ := strings.Cut(l.Tag, ",")
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
 // cell is a number in a table, with its colour by meaning.
 type cell struct{ Text, Class string }
 
@@ -83,7 +93,7 @@ func (r *request) licenses(panel *licensePanel) error {
 			note = pool.VirtualAccount + ", " + note
 		}
 		page.Rows = append(page.Rows, licenseRow{
-			URL: poolURL(pool.ID) + suffix, Name: pool.License.Name, Note: note, State: r.poolBadge(pool.Pool),
+			URL: poolURL(pool.ID) + suffix, Name: licenseName(pool.License), Note: note, State: r.poolBadge(pool.Pool),
 			Purchased: quantity(pool.Purchased, number(pool.Purchased)), Moved: moved(pool.Pool),
 			Reserved: quantity(pool.Reserved, number(pool.Reserved)), InUse: quantity(pool.InUse, number(pool.InUse)),
 			Available: quantity(pool.Available(), number(pool.Available())), BalanceCell: quantity(pool.Balance(), number(pool.Balance())),
@@ -178,7 +188,7 @@ func (r *request) licensePanel(id int64) (*licensePanel, error) {
 func (r *request) explain(d satellite.LicenseDetails) *licensePanel {
 	balance := number(d.Balance())
 	p := &licensePanel{
-		ID: d.ID, Title: r.t("license.why", "Balance", balance), Note: r.t("license.in", "License", d.License.Name, "Name", d.VirtualAccount),
+		ID: d.ID, Title: r.t("license.why", "Balance", balance), Note: r.t("license.in", "License", licenseName(d.License), "Name", d.VirtualAccount),
 		Close: "/licenses", Balance: quantity(d.Balance(), balance), Short: d.Short(), MaySync: r.may(satellite.ActionSynchronize),
 		SyncURL: syncURL(r.account.ID), Foot: r.t("license.spare", "Count", d.Available()),
 	}

@@ -62,10 +62,10 @@ type task struct {
 }
 
 type virtualComplianceRow struct {
-	Name, URL, Devices, Note, Percent string
-	Bar                               *kit.Bar
-	AddURL                            string
-	Short                             bool
+	Name, URL, Devices, Licenses, Note, Percent string
+	Bar                                         *kit.Bar
+	AddURL                                      string
+	Short                                       bool
 }
 
 func showOverview(r *request) error {
@@ -117,7 +117,7 @@ func (r *request) compliance(pools []satellite.PoolRow, devices int64) complianc
 	lowest := slices.Clone(pools)
 	sort.SliceStable(lowest, func(i, j int) bool { return lowest[i].Balance() < lowest[j].Balance() })
 	for _, pool := range lowest[:min(len(lowest), 5)] {
-		card.Lowest = append(card.Lowest, lowestRow{pool.License.Name, pool.VirtualAccount, poolURL(pool.ID), quantity(pool.Balance(), number(pool.Balance()))})
+		card.Lowest = append(card.Lowest, lowestRow{licenseName(pool.License), pool.VirtualAccount, poolURL(pool.ID), quantity(pool.Balance(), number(pool.Balance()))})
 	}
 	return card
 }
@@ -198,7 +198,7 @@ func (r *request) termEndings(pools []satellite.PoolRow, now time.Time) ([]endin
 			}
 		}
 		if ends > 0 {
-			list = append(list, ending{pool.License.Name, r.t("ending.term", "Count", ends), pool.PurchasedUntil})
+			list = append(list, ending{licenseName(pool.License), r.t("ending.term", "Count", ends), pool.PurchasedUntil})
 		}
 	}
 	return list, nil
@@ -238,7 +238,7 @@ func (r *request) virtualCompliance(page *overviewPage, pools []satellite.PoolRo
 }
 
 func (r *request) complianceRow(name string, devices int64, all, short int) virtualComplianceRow {
-	row := virtualComplianceRow{Name: name, Devices: number(devices), Percent: never}
+	row := virtualComplianceRow{Name: name, Devices: number(devices), Licenses: number(int64(all)), Percent: never}
 	switch {
 	case short > 0:
 		row.Note, row.Short = r.t("overview.short", "Count", short), true
@@ -282,7 +282,7 @@ func (r *request) tasks(page *overviewPage, status satellite.SyncStatus, pools [
 	for _, pool := range pools {
 		if pool.Short() && short < 3 {
 			short++
-			add(time.Time{}, r.t("task.short", "Name", pool.License.Name, "Count", -pool.Balance()), r.t("task.short.note", "Name", pool.VirtualAccount), r.t("task.short.button"), poolURL(pool.ID))
+			add(time.Time{}, r.t("task.short", "Name", licenseName(pool.License), "Count", -pool.Balance()), r.t("task.short.note", "Name", pool.VirtualAccount), r.t("task.short.button"), poolURL(pool.ID))
 		}
 	}
 	if err := r.firstTasks(add, account, devices); err != nil {

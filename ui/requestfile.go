@@ -2,7 +2,6 @@ package ui
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"ssm/satellite"
+	"ssm/satellite/wire"
 	"ssm/sync/offline"
 	"ssm/ui/kit"
 )
@@ -80,24 +80,22 @@ func (f *requestFiles) drop(id satellite.AccountID) {
 	}
 }
 
-// name proposes a file name in characters that every file system takes.
+// name proposes a file name.
 func (f requestFile) name() string {
-	words := strings.FieldsFunc(strings.ToLower(f.summary.Account), func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') })
-	name := strings.Join(words, "-")
-	if name == "" {
-		name = "account-" + strconv.FormatInt(int64(f.row.AccountID), 10)
-	}
-	return fmt.Sprintf("%s-%d.ssmreq", name[:min(len(name), 64)], f.row.Sequence)
+	return offline.FileName(wire.Manifest{
+		Kind: wire.SyncRequest, Sequence: f.row.Sequence, Account: wire.SyncAccount{ID: f.summary.AccountID, Name: f.summary.Account},
+	})
 }
 
 // requestView is the file as a person sees it who is about to carry it.
 type requestView struct {
-	Name, Size, URL, Digest, Command string
-	Note                             string
-	Facts                            kit.Facts
-	Contents                         []contentRow
-	Absent                           []absentItem
-	Total                            string
+	Name, Size, URL, Command string
+	Digest                   kit.Code
+	Note                     string
+	Facts                    kit.Facts
+	Contents                 []contentRow
+	Absent                   []absentItem
+	Total                    string
 }
 
 type contentRow struct{ Name, Number, Fields string }
@@ -108,7 +106,7 @@ type absentItem struct {
 }
 
 // recordKinds are the kinds of records in the order in which they are shown.
-var recordKinds = []string{"device", "usage", "token", "report"}
+var recordKinds = []wire.RecordKind{wire.RecordDevice, wire.RecordUsage, wire.RecordToken, wire.RecordReport}
 
 // requestView is nil where the file of the waiting request is not at hand any more.
 func (r *request) requestView(account satellite.Account, waiting satellite.SyncRequestRow) *requestView {
@@ -118,7 +116,7 @@ func (r *request) requestView(account satellite.Account, waiting satellite.SyncR
 	}
 	s := file.summary
 	view := &requestView{
-		Name: file.name(), Size: r.words.size(s.Size), URL: syncURL(account.ID) + "/request", Digest: spaced(s.Digest),
+		Name: file.name(), Size: r.words.size(s.Size), URL: syncURL(account.ID) + "/request", Digest: kit.Code{Label: r.t("wizard.file.digest"), Lines: []kit.Line{{Text: spaced(s.Digest)}}},
 		Command: "satellite sync inspect " + file.name(), Note: r.t("wizard.leaves.note." + string(waiting.Scope)),
 		Facts: kit.Facts{
 			{Term: r.t("wizard.file.scope"), Value: r.t("sync.scope." + string(waiting.Scope))}, {Term: r.t("wizard.file.sequence"), Value: number(s.Sequence)},
@@ -126,13 +124,12 @@ func (r *request) requestView(account satellite.Account, waiting satellite.SyncR
 		},
 	}
 	total := int64(0)
-	counts := map[string]int64{}
-	for kind, count := range s.Records {
-		counts[string(kind)] = count
+	for _, count := range s.Records {
 		total += count
 	}
 	for _, kind := range recordKinds {
-		view.Contents = append(view.Contents, contentRow{r.t("record." + kind), number(counts[kind]), r.t("record." + kind + ".fields")})
+		key := "record." + string(kind)
+		view.Contents = append(view.Contents, contentRow{r.t(key), number(s.Records[kind]), r.t(key + ".fields")})
 	}
 	view.Total = number(total)
 	omitted := func(name string) bool { return slices.Contains(s.PrivacyOmits, name) }
@@ -182,7 +179,7 @@ func downloadRequest(r *request) error {
 	}
 	defer func() { _ = file.Close() }()
 	header := r.Response().Header()
-	header.Set(echo.HeaderContentType, "application/vnd.software-license.sync-request")
+	header.Set(echo.HeaderContentType, wire.RequestMediaType)
 	header.Set(echo.HeaderContentDisposition, attachment(found.name()))
 	header.Set(echo.HeaderContentLength, strconv.FormatInt(found.summary.Size, 10))
 	r.Response().WriteHeader(http.StatusOK)

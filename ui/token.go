@@ -84,7 +84,7 @@ func listTokens(r *request) error {
 func (r *request) tokenBadge(token satellite.Token) kit.Badge {
 	status := token.StatusAt(r.Service.Now())
 	kinds := map[satellite.TokenStatus]string{
-		satellite.TokenActive: "ok", satellite.TokenExpired: "idle", satellite.TokenExhausted: "idle", satellite.TokenRevoked: "bad",
+		satellite.TokenActive: "ok", satellite.TokenExpired: "idle", satellite.TokenExhausted: "idle", satellite.TokenRevoked: "idle",
 	}
 	return kit.Badge{Kind: kinds[status], Word: r.t("token." + string(status))}
 }

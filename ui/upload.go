@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"ssm/satellite"
+	"ssm/satellite/wire"
 )
 
 // Bounds of what is read.
@@ -14,8 +15,8 @@ const (
 	maxForm           = 64 << 10
 	maxFields         = 20
 	maxRootUpload     = 1 << 20
-	maxUsageUpload    = 64 << 20 // what a usage file may have
-	maxResponseUpload = 4 << 30  // what a sync document may have
+	maxUsageUpload    = wire.MaxUsageFile
+	maxResponseUpload = wire.MaxContainer
 )
 
 // withForm reads a form and refuses one that does not carry the token of the session.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"ssm/satellite"
 )
@@ -211,7 +213,7 @@ func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, er
 	rows, err := t.statements.query(`SELECT u.count, u.measured_until, l.tag, l.name, l.description, l.type, `+poolColumns+`
 		FROM usages u JOIN licenses l ON l.id = u.license_id
 		JOIN pools p ON p.virtual_account_id = u.virtual_account_id AND p.license_id = u.license_id
-		WHERE u.instance_id = ? ORDER BY l.tag`, int64(id))
+		WHERE u.instance_id = ?`, int64(id))
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +235,8 @@ func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, er
 			},
 		})
 	}
+	// Sorted here: a sorter in the statement costs more than the rest of it.
+	slices.SortFunc(holdings, func(a, b satellite.Holding) int { return strings.Compare(a.License.Tag, b.License.Tag) })
 	return holdings, rows.Err()
 }
 

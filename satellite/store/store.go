@@ -17,7 +17,6 @@ import (
 	"io/fs"
 	"net/url"
 	"runtime"
-	"sync"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/sqlite"
@@ -37,12 +36,18 @@ type Options struct {
 	ReadOnly bool   // opens an existing database without a writer
 }
 
+// reader is one connection of the pool that views take in turn.
+type reader struct {
+	connection *sql.Conn
+	gorm       *gorm.DB
+	statements *prepared
+}
+
 // Store implements satellite.Store.
 type Store struct {
-	readers  *gorm.DB
-	pool     *sql.DB
-	prepared sync.Map // statements of the readers, by their text
-	writer   *writer
+	pool    *sql.DB
+	readers chan *reader // those that are free
+	writer  *writer
 }
 
 var _ satellite.Store = (*Store)(nil)
@@ -91,12 +96,27 @@ func (s *Store) openReaders(options Options) error {
 	if err != nil {
 		return err
 	}
-	readers := max(4, 2*runtime.NumCPU())
-	pool.SetMaxOpenConns(readers)
-	pool.SetMaxIdleConns(readers)
+	count := max(4, 2*runtime.NumCPU())
+	s.readers = make(chan *reader, count)
+	for range count {
+		r, err := newReader(pool)
+		if err != nil {
+			return errors.Join(fmt.Errorf("open a reader: %w", err), pool.Close())
+		}
+		s.readers <- r
+	}
 	s.pool = pool
-	s.readers, err = openGorm(pool)
-	return err
+	return nil
+}
+
+func newReader(pool *sql.DB) (*reader, error) {
+	connection, err := pool.Conn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{connection: connection, statements: newPrepared(connection)}
+	r.gorm, err = openGorm(connection)
+	return r, err
 }
 
 func openGorm(pool gorm.ConnPool) (*gorm.DB, error) {
@@ -118,22 +138,33 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// View implements satellite.Store.
+// View implements satellite.Store. A view takes one reader for its time, so
+// that a function inside of a view must not begin another.
 func (s *Store) View(ctx context.Context, f func(satellite.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// Statements run without the caller's context: the driver would start a
-	// goroutine for each, and every one of them is short.
-	tx, err := s.pool.BeginTx(context.Background(), nil)
-	if err != nil {
-		return err
+	select {
+	case r := <-s.readers:
+		defer func() { s.readers <- r }()
+		return r.view(f)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was written; the snapshot is given up
-	// The context makes gorm copy the statement, whose connection is set next.
-	db := s.readers.Session(&gorm.Session{NewDB: true, Context: context.Background()})
-	db.Statement.ConnPool = tx
-	return f(&transaction{db: db, statements: pooled{tx: tx, pool: s.pool, byText: &s.prepared}})
+}
+
+// view runs without the caller's context: the driver would start a goroutine
+// for each statement, and every one of them is short.
+func (r *reader) view(f func(satellite.Tx) error) (err error) {
+	if _, err := r.connection.ExecContext(context.Background(), "BEGIN"); err != nil {
+		return fmt.Errorf("begin a view: %w", err)
+	}
+	defer func() {
+		_, ended := r.connection.ExecContext(context.Background(), "ROLLBACK") // nothing was written; the snapshot is given up
+		err = errors.Join(err, ended)
+	}()
+	db := r.gorm.Session(&gorm.Session{NewDB: true})
+	return f(&transaction{db: db, statements: r.statements})
 }
 
 // Update implements satellite.Store.
@@ -150,14 +181,21 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = s.writer.close()
 	}
-	if s.pool != nil {
-		err = errors.Join(err, s.pool.Close())
+	if s.pool == nil {
+		return err
 	}
-	return err
+	// Each reader comes back when its view ends.
+	for range cap(s.readers) {
+		r := <-s.readers
+		err = errors.Join(err, r.statements.close(), r.connection.Close())
+	}
+	return errors.Join(err, s.pool.Close())
 }
 
 // Ping reads one row, for the readiness check.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return s.pool.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	return s.View(ctx, func(tx satellite.Tx) error {
+		_, err := tx.Roots()
+		return err
+	})
 }

@@ -41,13 +41,10 @@ func TestEveryConnectionIsDurable(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "a folder, 100% (odd)?", "..", "satellite.db"))
 	ctx := context.Background()
 	connections := map[string]*sql.Conn{"writer": s.writer.connection}
-	for i := range s.pool.Stats().MaxOpenConnections {
-		c, err := s.pool.Conn(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = c.Close() }()
-		connections[fmt.Sprint("reader ", i)] = c
+	for i := range cap(s.readers) {
+		r := <-s.readers
+		defer func() { s.readers <- r }()
+		connections[fmt.Sprint("reader ", i)] = r.connection
 	}
 	for name, c := range connections {
 		want := map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000", "query_only": "1"}

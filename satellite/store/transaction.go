@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,46 +24,7 @@ type statements interface {
 	query(query string, args ...any) (*sql.Rows, error)
 }
 
-// pooled runs them on a reader's transaction. They are prepared once per
-// connection of the pool.
-type pooled struct {
-	tx     *sql.Tx
-	pool   *sql.DB
-	byText *sync.Map // string -> *sql.Stmt
-}
-
-func (p pooled) prepare(query string) (*sql.Stmt, error) {
-	known, ok := p.byText.Load(query)
-	if !ok {
-		s, err := p.pool.PrepareContext(context.Background(), query)
-		if err != nil {
-			return nil, err
-		}
-		var raced bool
-		if known, raced = p.byText.LoadOrStore(query, s); raced {
-			_ = s.Close()
-		}
-	}
-	return p.tx.StmtContext(context.Background(), known.(*sql.Stmt)), nil
-}
-
-func (p pooled) exec(query string, args ...any) (sql.Result, error) {
-	s, err := p.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(context.Background(), args...)
-}
-
-func (p pooled) query(query string, args ...any) (*sql.Rows, error) {
-	s, err := p.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(context.Background(), args...)
-}
-
-// prepared keeps each of them prepared on the writer's connection.
+// prepared keeps each of them prepared on its connection.
 type prepared struct {
 	connection *sql.Conn
 	byText     map[string]*sql.Stmt

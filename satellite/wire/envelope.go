@@ -1,15 +1,12 @@
 package wire
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 )
 
@@ -277,12 +274,8 @@ func decode(text []byte, into any, what string) error {
 	if depth(text) > maxDepth {
 		return fmt.Errorf("%w: %s is nested deeper than %d", ErrTooLarge, what, maxDepth)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(into); err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("%w: %s is not the JSON it must be: %v", ErrMalformed, what, err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: something stands behind the %s", ErrMalformed, what)
 	}
 	return nil
 }

@@ -1,0 +1,313 @@
+package satellite
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestPurchasedAtCountsALotFromItsStartToBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	later := noon.Add(time.Hour)
+	for _, c := range []struct {
+		name  string
+		lots  []Lot
+		now   time.Time
+		sum   int64
+		until time.Time
+	}{
+		{"no lots", nil, noon, 0, time.Time{}},
+		{"one that never ends", []Lot{{Quantity: 5}}, noon, 5, time.Time{}},
+		{"at its start", []Lot{{Quantity: 5, Start: noon}}, noon, 5, time.Time{}},
+		{"just before its start", []Lot{{Quantity: 5, Start: noon}}, noon.Add(-1), 0, noon},
+		{"just before its end", []Lot{{Quantity: 5, End: noon}}, noon.Add(-1), 5, noon},
+		{"at its end", []Lot{{Quantity: 5, End: noon}}, noon, 0, time.Time{}},
+		{"an end before its start", []Lot{{Quantity: 5, Start: later, End: noon}}, noon.Add(-1), 0, noon},
+		{"one ends as the next begins", []Lot{{Quantity: 5, End: noon}, {Quantity: 7, Start: noon}}, noon, 7, time.Time{}},
+		{"the nearest edge", []Lot{{Quantity: 5, End: later}, {Quantity: 7, Start: noon.Add(time.Minute), End: later}}, noon, 5, noon.Add(time.Minute)},
+		{"the same instant in another zone", []Lot{{Quantity: 5, End: noon.In(time.FixedZone("", 9*3600))}}, noon, 0, time.Time{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if sum, until := PurchasedAt(c.lots, c.now); sum != c.sum || !until.Equal(c.until) {
+				t.Errorf("got %d until %v, want %d until %v", sum, until, c.sum, c.until)
+			}
+		})
+	}
+}
+
+func lotsOf(r *rapid.T) (lots []Lot) {
+	for range rapid.IntRange(0, 8).Draw(r, "lots") {
+		lot := Lot{Quantity: rapid.Int64Range(0, 1000).Draw(r, "quantity"), Start: noon.Add(time.Duration(rapid.IntRange(-20, 20).Draw(r, "start")) * time.Hour)}
+		if rapid.Bool().Draw(r, "ends") {
+			lot.End = lot.Start.Add(time.Duration(rapid.IntRange(0, 20).Draw(r, "hours")) * time.Hour)
+		}
+		lots = append(lots, lot)
+	}
+	return lots
+}
+
+// Between now and until the sum stays; the sum of all lots is the sum of each one's.
+func TestPurchasedAtHoldsUntilItSaysAndAddsUp(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		lots := lotsOf(r)
+		now := noon.Add(time.Duration(rapid.IntRange(-30*60, 30*60).Draw(r, "now")) * time.Minute)
+		sum, until := PurchasedAt(lots, now)
+		var parts int64
+		for i := range lots {
+			part, _ := PurchasedAt(lots[i:i+1], now)
+			parts += part
+		}
+		if parts != sum {
+			r.Fatalf("the lots make %d, each of them %d", sum, parts)
+		}
+		last := until.Add(-1)
+		if until.IsZero() {
+			last = now.Add(1000 * time.Hour)
+		} else if !until.After(now) {
+			r.Fatalf("it changes at %v, which is not after %v", until, now)
+		}
+		between := now.Add(time.Duration(rapid.Float64Range(0, 1).Draw(r, "part") * float64(last.Sub(now))))
+		for _, instant := range []time.Time{between, last} {
+			if other, _ := PurchasedAt(lots, instant); other != sum {
+				r.Fatalf("%d at %v, but %d at %v, before %v", sum, now, other, instant, until)
+			}
+		}
+		pool := Pool{Purchased: sum, PurchasedUntil: until}
+		if pool.stale(now) || pool.stale(last) || !until.IsZero() && !pool.stale(until) {
+			r.Fatalf("a pool counted at %v until %v is stale at the wrong time", now, until)
+		}
+	})
+}
+
+func TestAPoolBalances(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pool                         Pool
+		quantity, balance, available int64
+		status                       string
+	}{
+		{Pool{}, 0, 0, 0, PoolInCompliance},
+		{Pool{Purchased: 10, InUse: 10}, 10, 0, 0, PoolInCompliance},
+		{Pool{Purchased: 10, InUse: 11}, 10, -1, 0, PoolInsufficient},
+		{Pool{InUse: 3}, 0, -3, 0, PoolInsufficient},
+		{Pool{Purchased: 10, TransferredIn: 5, TransferredOut: 3, Reserved: 2, InUse: 4}, 12, 6, 6, PoolInCompliance},
+		{Pool{Purchased: 1, TransferredOut: 3}, -2, -2, 0, PoolInsufficient},
+	} {
+		p := c.pool
+		if p.Quantity() != c.quantity || p.Balance() != c.balance || p.Available() != c.available || p.Status() != c.status || p.Short() != (c.balance < 0) {
+			t.Errorf("%+v: quantity %d, balance %d, available %d, %s", p, p.Quantity(), p.Balance(), p.Available(), p.Status())
+		}
+	}
+}
+
+// Whatever devices draw, the pool counts the sum of what they hold; to give
+// back and take again changes nothing; what is available is never negative.
+func TestDrawingKeepsTheCounterEqualToTheHoldings(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		pool := Pool{Purchased: rapid.Int64Range(0, 50).Draw(r, "purchased")}
+		holdings := make([]Holding, 4)
+		for range rapid.IntRange(0, 30).Draw(r, "draws") {
+			h := &holdings[rapid.IntRange(0, 3).Draw(r, "device")]
+			count := rapid.Int64Range(0, 20).Draw(r, "count")
+			h.Pool = pool
+			was := h.Usage.Count
+			if h.draw(count) != (was != count) {
+				r.Fatalf("from %d to %d: draw does not tell whether it changed", was, count)
+			}
+			before := h.Pool
+			h.draw(0)
+			h.draw(count)
+			if h.Pool != before || h.Usage.Count != count {
+				r.Fatalf("return and re-acquire made %+v of %+v", h.Pool, before)
+			}
+			pool = h.Pool
+			var sum int64
+			for _, h := range holdings {
+				sum += h.Usage.Count
+			}
+			if pool.InUse != sum || pool.Available() < 0 || pool.Available() > pool.Purchased || pool.Balance() != pool.Purchased-sum {
+				r.Fatalf("the devices hold %d, the pool is %+v", sum, pool)
+			}
+		}
+	})
+}
+
+func TestATokenEndsByDaysOrUsesOrRevocation(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		token Token
+		want  TokenStatus
+	}{
+		{Token{ExpiresAt: noon.Add(1)}, TokenActive},
+		{Token{ExpiresAt: noon}, TokenExpired},
+		{Token{ExpiresAt: noon.Add(1), Uses: 1_000_000}, TokenActive}, // unlimited
+		{Token{ExpiresAt: noon.Add(1), MaxUses: 2, Uses: 1}, TokenActive},
+		{Token{ExpiresAt: noon.Add(1), MaxUses: 2, Uses: 2}, TokenExhausted},
+		{Token{ExpiresAt: noon, MaxUses: 2, Uses: 2}, TokenExpired},
+		{Token{ExpiresAt: noon.Add(1), RevokedAt: noon.Add(-1)}, TokenRevoked},
+		{Token{ExpiresAt: noon, MaxUses: 2, Uses: 2, RevokedAt: noon.Add(-1)}, TokenRevoked},
+	} {
+		if got := c.token.StatusAt(noon); got != c.want {
+			t.Errorf("%+v is %s, want %s", c.token, got, c.want)
+		}
+		err := c.token.usable(noon)
+		if c.want == TokenActive && err != nil || c.want != TokenActive && CodeOf(err) != "token-"+string(c.want) {
+			t.Errorf("%+v: %v", c.token, err)
+		}
+	}
+}
+
+func TestTimeAloneChangesTheStatesOfADevice(t *testing.T) {
+	t.Parallel()
+	base := Instance{RegistrationState: Registered, CertificateNotAfter: noon, AuthorizationState: Authorized, AuthorizationExpiresAt: noon}
+	with := func(change func(*Instance)) Instance { i := base; change(&i); return i }
+	for _, c := range []struct {
+		instance      Instance
+		now           time.Time
+		registration  RegistrationState
+		authorization AuthorizationState
+	}{
+		{base, noon.Add(-1), Registered, Authorized},
+		{base, noon, RegistrationExpired, AuthorizationExpired},
+		{with(func(i *Instance) { i.AuthorizationState = OutOfCompliance }), noon, RegistrationExpired, AuthorizationExpired},
+		{with(func(i *Instance) { i.AuthorizationState = NoLicensesInUse }), noon, RegistrationExpired, NoLicensesInUse},
+		{with(func(i *Instance) { i.AuthorizationExpiresAt = time.Time{} }), noon, RegistrationExpired, Authorized},
+		{with(func(i *Instance) { i.RegistrationState = Unregistered }), noon, Unregistered, AuthorizationExpired},
+	} {
+		got := c.instance.StateAt(c.now)
+		if got.RegistrationState != c.registration || got.AuthorizationState != c.authorization {
+			t.Errorf("%+v at %v is %s, %s", c.instance, c.now, got.RegistrationState, got.AuthorizationState)
+		}
+	}
+}
+
+func TestADeviceSpeaksUnderItsOwnCertificatesOnly(t *testing.T) {
+	t.Parallel()
+	own, previous, other, none := [sha256.Size]byte{1}, [sha256.Size]byte{2}, [sha256.Size]byte{3}, [sha256.Size]byte{}
+	i := Instance{PIID: "piid", RegistrationState: Registered, Credential: own, PreviousCredential: previous, CertificateNotAfter: noon}
+	reported := Instance{RegistrationState: Unregistered}
+	for _, c := range []struct {
+		instance   Instance
+		credential [sha256.Size]byte
+		now        time.Time
+		code       string
+	}{
+		{i, own, noon.Add(-1), ""},
+		{i, previous, noon.Add(-1), ""},
+		{i, other, noon.Add(-1), "certificate-not-accepted"},
+		{i, none, noon.Add(-1), "certificate-not-accepted"},
+		{i, own, noon, "certificate-expired"},
+		{i, other, noon, "certificate-not-accepted"},
+		{reported, none, noon, "certificate-not-accepted"}, // it never got one
+	} {
+		err := c.instance.accepts(c.credential, c.now)
+		if c.code == "" && err != nil || c.code != "" && CodeOf(err) != c.code {
+			t.Errorf("credential %x at %v: %v, want %q", c.credential[0], c.now, err, c.code)
+		}
+	}
+}
+
+// Take one out, alter a field, or swap two: the chain does not verify.
+func TestAChainOfEventsShowsEveryAlteration(t *testing.T) {
+	t.Parallel()
+	chain := func() (events []Event) {
+		var last Event
+		for n := range 5 {
+			e := Event{At: noon, Type: "story", AccountID: 1, VirtualAccount: "v", PIID: "p", Message: fmt.Sprint(n), Actor: "a", Source: "s"}
+			var err error
+			if last, err = e.Link("1", last.Number, last.Hash); err != nil {
+				t.Fatal(err)
+			}
+			events = append(events, last)
+		}
+		return events
+	}
+	verify := func(events []Event) error {
+		var last Event
+		for _, e := range events {
+			if err := e.follows(last.Number, last.Hash); err != nil {
+				return err
+			}
+			last = e
+		}
+		return nil
+	}
+	if err := verify(chain()); err != nil {
+		t.Fatal(err)
+	}
+	for name, alter := range map[string]func([]Event) []Event{
+		"node":            func(e []Event) []Event { e[2].Node = "2"; return e },
+		"number":          func(e []Event) []Event { e[2].Number = 9; return e },
+		"time":            func(e []Event) []Event { e[2].At = noon.Add(time.Microsecond); return e },
+		"type":            func(e []Event) []Event { e[2].Type = "x"; return e },
+		"account":         func(e []Event) []Event { e[2].AccountID = 2; return e },
+		"virtual account": func(e []Event) []Event { e[2].VirtualAccount = "x"; return e },
+		"device":          func(e []Event) []Event { e[2].PIID = "x"; return e },
+		"message":         func(e []Event) []Event { e[2].Message = "x"; return e },
+		"actor":           func(e []Event) []Event { e[2].Actor = "x"; return e },
+		"source":          func(e []Event) []Event { e[2].Source = "x"; return e },
+		"hash":            func(e []Event) []Event { e[2].Hash[0]++; return e },
+		"previous hash":   func(e []Event) []Event { e[2].PreviousHash[0]++; return e },
+		"one missing":     func(e []Event) []Event { return append(e[:2], e[3:]...) },
+		"the first gone":  func(e []Event) []Event { return e[1:] },
+		"two swapped":     func(e []Event) []Event { e[1], e[2] = e[2], e[1]; return e },
+		"message moved to the actor": func(e []Event) []Event {
+			e[2].Message, e[2].Actor = "", e[2].Message+e[2].Actor
+			return e
+		},
+		"one rewritten with its hash": func(e []Event) []Event {
+			e[2].Message = "x"
+			e[2], _ = e[2].Link("1", e[1].Number, e[1].Hash)
+			return e
+		},
+	} {
+		if err := verify(alter(chain())); err == nil {
+			t.Errorf("%s: the chain verifies", name)
+		}
+	}
+}
+
+func TestNamesAndAddressesAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, good := range map[string]bool{
+		"Plant": true, "株式会社 例": true, strings.Repeat("ü", 255): true, "": false, strings.Repeat("ü", 256): false, " Plant": false, "Plant ": false,
+		"a\nb": false, "a\x00b": false, "a\tb": false, "\xff": false, "a\x7f": false,
+	} {
+		if err := checkName("account", name); (err == nil) != good {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for address, good := range map[string]bool{
+		"a@b.example": true, "a": false, "": false, "A <a@b.example>": false, "a@b.example ": false, strings.Repeat("a", 260) + "@b.example": false,
+	} {
+		if err := checkEmail(address); (err == nil) != good {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
+// One table of role and action, cell by cell.
+func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
+	actions := []Action{ActionRead, ActionManageAccounts, ActionManageTokens, ActionManageDevices, ActionImportUsage, ActionSynchronize, ActionManageTrust, ActionManageUsers}
+	for role, row := range map[Role]string{RoleSystemAdmin: "++++++++", RoleSystemOperator: "++++++--", RoleSystemUser: "+-------", "": "--------", "stranger": "--------"} {
+		for i, action := range actions {
+			err := (Actor{Role: role}).may(action)
+			if (err == nil) != (row[i] == '+') {
+				t.Errorf("%q %s: %v", role, action, err)
+			}
+			if role == "" && KindOf(err) != KindUnauthenticated || role == "stranger" && KindOf(err) != KindForbidden {
+				t.Errorf("%q %s: %v", role, action, err)
+			}
+		}
+	}
+}
