@@ -202,7 +202,8 @@ func resultPages(e *echo.Echo, c *console) {
 		"full":       {Sequence: 2, FullRequested: true, Reason: "The digest of the state differs.", Deadline: begin.AddDate(0, 0, 90)},
 		"again":      {Sequence: 3, AlreadyApplied: true, Deadline: begin.AddDate(0, 0, 90)},
 	} {
-		e.GET("/test/:id/"+name, c.handle(true, func(r *request) error { return r.wizard(4, &result, nil) }))
+		result.Account = satellite.Account{ID: 1, Name: "Tsukishiro Telecom"}
+		e.GET("/synchronization/test/:id/"+name, c.handle(true, func(r *request) error { return r.wizard(4, &result, nil) }))
 	}
 }
 
@@ -235,7 +236,7 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.open(prefix+"missing", "/nowhere", missing)
 	})
 	s.user(admin.Name, "Mika Hayashi", satellite.RoleSystemAdmin)
-	b.do(chromedp.Navigate(b.base+"/sign-in"), chromedp.SendKeys("#field-email", admin.Name), chromedp.SendKeys("#field-password", "wrong"), chromedp.Submit("#field-password"), chromedp.WaitVisible(".banner.bad"))
+	b.do(chromedp.EmulateViewport(1440, 1000), chromedp.Navigate(b.base+"/sign-in"), chromedp.SendKeys("#field-email", admin.Name), chromedp.SendKeys("#field-password", "wrong"), chromedp.Submit("#field-password"), chromedp.WaitVisible(".banner.bad"))
 	b.picture("wide-sign-in-wrong", "status of 401")
 	b.do(chromedp.SendKeys("#field-password", password), chromedp.Submit("#field-password"), chromedp.WaitVisible(".main-nav"))
 	look("empty", func(prefix string) {
@@ -264,7 +265,7 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.open(prefix+"wizard-3", "/synchronization/1?step=3")
 		b.open(prefix+"overview", "/")
 		for _, result := range []string{"registered", "full", "again"} {
-			b.open(prefix+"result-"+result, "/test/1/"+result)
+			b.open(prefix+"result-"+result, "/synchronization/test/1/"+result)
 		}
 		b.do(chromedp.Navigate(b.base+"/tokens/new"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form.card").noValidate = true; document.querySelector("#field-days").value = 400; document.querySelector("form.card").requestSubmit()`), chromedp.WaitVisible("p.error"))
 		b.picture(prefix+"token-new-wrong", wrong)

@@ -234,7 +234,7 @@ func (r *request) page(title string) kit.Page {
 	page.User = &kit.User{Name: r.user.Name, Email: r.user.Email, Initials: initials(r.user.Name), SignOutURL: "/sign-out"}
 	page.Workspaces, page.Nav = r.navigation()
 	page.SearchURL, page.SearchPlaceholder = "/devices", r.t("nav.search")
-	if r.account.ID != 0 {
+	if r.account.ID != 0 && page.Workspaces[0].Active { // Administration speaks of all accounts
 		page.Account = &kit.AccountSwitch{Name: r.account.Name, Kind: r.t("account.type." + string(r.account.Type))}
 		if len(r.accounts) > 1 {
 			for _, account := range r.accounts {

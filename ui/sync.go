@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -214,6 +215,7 @@ type resultView struct {
 	Kind     string
 	Note     string
 	Facts    kit.Facts
+	Actions  []kit.Button
 }
 
 func showSyncWizard(r *request) error { return r.wizard(0, nil, nil) }
@@ -288,13 +290,21 @@ func (r *request) stepOf(step int, page wizardPage) int {
 
 func (r *request) resultView(result satellite.SyncResult) *resultView {
 	view := &resultView{Kind: "ok", Sentence: r.t("wizard.result.done", "Number", result.Sequence), Note: r.t("wizard.result.next")}
+	account := "?" + url.Values{"account": {result.Account.Name}}.Encode()
+	view.Actions = []kit.Button{
+		{Word: r.t("wizard.result.overview"), Kind: "primary", URL: "/" + account}, {Word: r.t("wizard.result.licenses"), URL: "/licenses" + account},
+	}
 	switch {
 	case result.AlreadyApplied:
 		view.Kind, view.Sentence, view.Note = "info", r.t("wizard.result.again", "Number", result.Sequence), ""
 	case result.FullRequested:
 		view.Kind, view.Sentence, view.Note = "warn", r.t("wizard.result.full"), result.Reason
+		view.Actions = []kit.Button{{Word: r.t("wizard.make.button"), Kind: "primary", URL: syncURL(result.Account.ID) + "?step=1"}}
 	case result.Registered:
 		view.Sentence, view.Note = r.t("wizard.result.registered"), r.t("wizard.result.registered.next")
+		if r.may(satellite.ActionManageTokens) {
+			view.Actions[0] = kit.Button{Word: r.t("tokens.new"), Icon: "plus", Kind: "primary", URL: "/tokens/new" + account}
+		}
 	}
 	if !result.AlreadyApplied {
 		view.Facts = kit.Facts{

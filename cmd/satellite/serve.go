@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -360,18 +359,6 @@ func (s *server) close() {
 	if s.unlock != nil {
 		s.unlock()
 	}
-}
-
-// pemOf is a list of certificates as PEM.
-func pemOf(ders [][]byte) ([]byte, error) {
-	certificates := make([]*x509.Certificate, len(ders))
-	for i, der := range ders {
-		var err error
-		if certificates[i], err = x509.ParseCertificate(der); err != nil {
-			return nil, err
-		}
-	}
-	return certs.EncodePEM(certificates...), nil
 }
 
 func hostOf(address string) string {

@@ -76,9 +76,12 @@ func (a *Agent) askOnce(ctx context.Context, q question) (*wire.Reply, error) {
 // answered: signer and ID certificate of this device have one issuer, which
 // keeps its name when it is renewed. A registration may lead anywhere.
 func (a *Agent) checkAccount(reply *wire.Reply, kind wire.RequestType) error {
-	own, err := x509.ParseCertificate(a.saved.Certificate)
-	if kind == wire.Registration || err != nil {
+	if kind == wire.Registration {
 		return nil
+	}
+	own, err := x509.ParseCertificate(a.saved.Certificate)
+	if err != nil {
+		return fmt.Errorf("%w: the ID certificate in the state folder cannot be read: %w", ErrState, err)
 	}
 	if got, want := reply.Chain[0].Issuer.CommonName, own.Issuer.CommonName; got != want {
 		return fmt.Errorf("%w: it is signed for account %q, this device is registered in %q; nothing was changed: check that the address is that of the own satellite", ErrUntrusted, printable(got), want)

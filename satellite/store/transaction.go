@@ -48,7 +48,7 @@ func (p *prepared) prepare(query string) (*sql.Stmt, error) {
 
 func (p *prepared) exec(query string, args ...any) (sql.Result, error) {
 	p.wrote = true
-	s, err := p.prepare(query)
+	s, err := p.prepare(query) //nolint:sqlclosecheck // kept until the connection closes
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (p *prepared) exec(query string, args ...any) (sql.Result, error) {
 }
 
 func (p *prepared) query(query string, args ...any) (*sql.Rows, error) {
-	s, err := p.prepare(query)
+	s, err := p.prepare(query) //nolint:sqlclosecheck // kept until the connection closes
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ var signs = map[string]string{
 	"ok": "check", "warn": "clock", "bad": "alert-triangle", "idle": "circle-minus", "info": "info-circle",
 }
 
-// Stat is a key figure under its label. Kind colours the value by state.
+// Stat is a key figure under its label. Kind colors the value by state.
 type Stat struct {
 	Label, Value, Note, Kind, URL string
 }
@@ -117,7 +117,7 @@ type CopyField struct {
 }
 
 // Line is one line of a Code block. The prompt is shown and never copied;
-// Secret is the end of the line in the accent colour, such as a token.
+// Secret is the end of the line in the accent color, such as a token.
 type Line struct {
 	Prompt, Text, Secret string
 }
@@ -180,7 +180,7 @@ type Confirm struct {
 	Hidden    map[string]string
 }
 
-// Field is one labelled control of a form. Type is that of an input, or
+// Field is one labeled control of a form. Type is that of an input, or
 // "textarea", "select", "checkbox". Its id is "field-" + ID, or + Name
 // without ID.
 type Field struct {

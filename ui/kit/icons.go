@@ -31,7 +31,7 @@ var icons = sync.OnceValue(func() map[string]template.HTML {
 	return drawn
 })
 
-// inline keeps the paths of an SVG file and leaves size, stroke and colour to
+// inline keeps the paths of an SVG file and leaves size, stroke and color to
 // the style sheet.
 func inline(file string) template.HTML {
 	_, rest, _ := strings.Cut(file, "<svg")

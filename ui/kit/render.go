@@ -43,7 +43,7 @@ type set struct {
 // begins with "_" holds blocks that every page may use; each other file is the
 // page of that name without ".html". It defines the block "content", drawn
 // within the shell of the app (top bar and sidebar), or the block "plain",
-// drawn as a centred card on an empty page; and, where Page.Title is not
+// drawn as a centered card on an empty page; and, where Page.Title is not
 // enough, the block "title". funcs are the app's own functions; the names of
 // the kit's are taken. Every mistake that can be found without data is an
 // error here: syntax, an unknown function, a block that is missing, output in

@@ -185,10 +185,10 @@ func TestAMistakeInAPageIsFoundWhenTheRendererIsMade(t *testing.T) {
 
 func TestAnErrorWhileDrawingWritesNothing(t *testing.T) {
 	t.Parallel()
-	renderer := newRenderer(t, `<p>before</p>{{button "Colour" "red"}}`)
+	renderer := newRenderer(t, `<p>before</p>{{button "Color" "red"}}`)
 	var out bytes.Buffer
 	err := renderer.Render(&out, "a", samplePage("en", ""))
-	if err == nil || !strings.Contains(err.Error(), "Button has no field Colour") || out.Len() > 0 {
+	if err == nil || !strings.Contains(err.Error(), "Button has no field Color") || out.Len() > 0 {
 		t.Errorf("wrote %d bytes, %v", out.Len(), err)
 	}
 	if err := renderer.Render(&out, "b", Page{}); err == nil || out.Len() > 0 {
