@@ -188,43 +188,37 @@ func (w *world) dump() string {
 	w.must(err)
 	defer func() { _ = db.Close() }()
 	var text strings.Builder
-	for _, table := range w.column(db, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`) {
-		rows, err := db.QueryContext(w.ctx, "SELECT * FROM "+table)
-		w.must(err)
-		columns, err := rows.Columns()
-		w.must(err)
-		var lines []string
-		for rows.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = new(any)
-			}
-			w.must(rows.Scan(values...))
-			var line strings.Builder
-			for i, v := range values {
-				fmt.Fprintf(&line, " %s=%v", columns[i], *v.(*any))
-			}
-			lines = append(lines, line.String())
-		}
-		w.must(rows.Err())
-		slices.Sort(lines)
+	for _, name := range w.rows(db, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`) {
+		table := strings.TrimPrefix(name, " name=")
+		lines := w.rows(db, "SELECT * FROM "+table)
 		fmt.Fprintf(&text, "%s (%d)\n%s\n", table, len(lines), strings.Join(lines, "\n"))
 	}
 	return text.String()
 }
 
-func (w *world) column(db *sql.DB, query string) (values []string) {
+// rows are the rows of a query as text, sorted.
+func (w *world) rows(db *sql.DB, query string) (lines []string) {
 	w.Helper()
 	rows, err := db.QueryContext(w.ctx, query)
 	w.must(err)
 	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	w.must(err)
 	for rows.Next() {
-		var value string
-		w.must(rows.Scan(&value))
-		values = append(values, value)
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		w.must(rows.Scan(values...))
+		var line strings.Builder
+		for i, v := range values {
+			fmt.Fprintf(&line, " %s=%v", columns[i], *v.(*any))
+		}
+		lines = append(lines, line.String())
 	}
 	w.must(rows.Err())
-	return values
+	slices.Sort(lines)
+	return lines
 }
 
 // unchanged runs f and reports every line of the database that differs after it.

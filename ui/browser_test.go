@@ -267,10 +267,24 @@ func TestEveryPageInABrowser(t *testing.T) {
 		for _, result := range []string{"registered", "full", "again"} {
 			b.open(prefix+"result-"+result, "/synchronization/test/1/"+result)
 		}
+		b.do(chromedp.Navigate(b.base+"/synchronization"), chooseRoot(t), chromedp.WaitVisible(".copyfield"))
+		b.picture(prefix + "root")
 		b.do(chromedp.Navigate(b.base+"/tokens/new"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form.card").noValidate = true; document.querySelector("#field-days").value = 400; document.querySelector("form.card").requestSubmit()`), chromedp.WaitVisible("p.error"))
 		b.picture(prefix+"token-new-wrong", wrong)
 	})
 	panelOpensAndCloses(b)
+}
+
+// chooseRoot puts a certificate into the form of the page and sends it.
+func chooseRoot(t *testing.T) chromedp.Action[chromedp.Void] {
+	t.Helper()
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
+		const files = new DataTransfer();
+		files.items.add(new File([%q], "root.pem"));
+		const field = document.querySelector("#field-file");
+		field.files = files.files;
+		field.form.requestSubmit();
+	})()`, pemOf(newRoot(t, "Example Networks licensing root"))))
 }
 
 // setPreference sends the form of the page that sets a preference.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"ssm/satellite"
@@ -237,11 +238,12 @@ func (r *request) lines(page addPage, tag string) []lineStep {
 	}
 }
 
+// plainWord means the same to every shell without quotes.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9._,:/@+=-]+$`)
+
 // shellWord quotes a word for a shell where it needs that.
 func shellWord(word string) string {
-	if !strings.ContainsFunc(word, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-,:/@+=", c))
-	}) {
+	if plainWord.MatchString(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

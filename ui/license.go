@@ -20,7 +20,7 @@ func licenseName(l satellite.License) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// cell is a number in a table, with its colour by meaning.
+// cell is a number in a table, with its color by meaning.
 type cell struct{ Text, Class string }
 
 func quantity(n int64, text string) cell {

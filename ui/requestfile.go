@@ -41,8 +41,8 @@ func (f *requestFiles) write(r *request, id satellite.AccountID, full bool) erro
 	}
 	made := requestFile{path: file.Name()}
 	made.row, err = r.Service.WriteSyncRequest(r.context(), r.actor, id, full, file)
-	size := int64(0)
 	if err == nil {
+		var size int64
 		if size, err = file.Seek(0, io.SeekCurrent); err == nil {
 			made.summary, err = offline.Inspect(file, size)
 		}

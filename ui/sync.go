@@ -48,7 +48,7 @@ func overdue(state satellite.SyncState, now time.Time) bool {
 	return !state.LastSyncAt.IsZero() && now.Sub(state.LastSyncAt) > overdueAfter
 }
 
-// deadlineKind is the colour of a deadline: from day 31 on a warning, under 7 days bad.
+// deadlineKind is the color of a deadline: from day 31 on a warning, under 7 days bad.
 func deadlineKind(state satellite.SyncState, now time.Time) string {
 	switch left := daysLeft(state.Deadline, now); {
 	case left < badUnder:

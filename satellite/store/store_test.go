@@ -43,8 +43,8 @@ func TestEveryConnectionIsDurable(t *testing.T) {
 	connections := map[string]*sql.Conn{"writer": s.writer.connection}
 	for i := range cap(s.readers) {
 		r := <-s.readers
-		defer func() { s.readers <- r }()
 		connections[fmt.Sprint("reader ", i)] = r.connection
+		t.Cleanup(func() { s.readers <- r })
 	}
 	for name, c := range connections {
 		want := map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000", "query_only": "1"}

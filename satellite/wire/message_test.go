@@ -221,7 +221,7 @@ func TestMessagesOutOfBoundsAreRefused(t *testing.T) {
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			if returned := request != nil; returned != (c.want == nil || c.want == ErrVersion) {
+			if returned := request != nil; returned != (c.want == nil || errors.Is(c.want, ErrVersion)) {
 				t.Errorf("with %v the request is %v", err, request)
 			}
 		})

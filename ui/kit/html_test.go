@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"errors"
 	"io"
 	"math"
 	"regexp"
@@ -58,7 +59,7 @@ func checkHTML(t *testing.T, text string) {
 		token := tokens.Token()
 		switch kind {
 		case html.ErrorToken:
-			if tokens.Err() != io.EOF {
+			if !errors.Is(tokens.Err(), io.EOF) {
 				t.Fatal(tokens.Err())
 			}
 			for id := range wanted {

@@ -144,6 +144,22 @@ func TestEveryFormThatPostsCarriesTheTokenAgainstForgery(t *testing.T) {
 	}
 }
 
+func TestLanguagesAreLinksOrAFormThatPosts(t *testing.T) {
+	t.Parallel()
+	for address, wanted := range map[string]string{"": `href="?lang=ja" lang="ja"`, "/preferences/language": `<button type="submit" name="language" value="ja" lang="ja"`} {
+		page := samplePage("en", "")
+		page.LanguageURL = address
+		var out bytes.Buffer
+		if err := newRenderer(t, "").Render(&out, "a", page); err != nil {
+			t.Fatal(err)
+		}
+		checkHTML(t, out.String())
+		if !strings.Contains(out.String(), wanted) || strings.Contains(out.String(), `action="/preferences/language" method="post"><input type="hidden" name="csrf"`) != (address != "") {
+			t.Errorf("with %q the menu is not %s", address, wanted)
+		}
+	}
+}
+
 func TestABarShowsEveryPartThatIsNotZero(t *testing.T) {
 	t.Parallel()
 	stripes := Bar{Parts: []Part{{"ok", 999_999}, {"bad", 1}, {"warn", 0}}}.Stripes()

@@ -26,7 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"a failing update does not touch its neighbors", failureStaysAlone},
 		{"a panic fails only its own update", panicStaysAlone},
 		{"an update that returns an error writes nothing", errorWritesNothing},
-		{"an update that was cancelled before it ran writes nothing", cancelledWritesNothing},
+		{"an update that was canceled before it ran writes nothing", canceledWritesNothing},
 		{"an update may go on after a refused statement", refusedStatement},
 		{"events are numbered without gaps and form a chain", eventsFormAChain},
 		{"events are listed newest first, by filter and page", eventsAreListed},

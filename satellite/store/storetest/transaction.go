@@ -338,7 +338,7 @@ func errorWritesNothing(t *testing.T, s satellite.Store) {
 	}
 }
 
-func cancelledWritesNothing(t *testing.T, s satellite.Store) {
+func canceledWritesNothing(t *testing.T, s satellite.Store) {
 	w := newWorld(t, s, "alpha")
 	running, release := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
@@ -363,18 +363,18 @@ func cancelledWritesNothing(t *testing.T, s satellite.Store) {
 	close(release)
 	all.Wait()
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want that it was cancelled", err)
+		t.Errorf("got %v, want that it was canceled", err)
 	}
 	// Behind everything that waited.
 	update(t, s, func(satellite.Tx) error { return nil })
 	if ran {
-		t.Error("the cancelled update ran")
+		t.Error("the canceled update ran")
 	}
 	if err := s.Update(ctx, func(satellite.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
-		t.Errorf("an update that begins cancelled: %v", err)
+		t.Errorf("an update that begins canceled: %v", err)
 	}
 	if err := s.View(ctx, func(satellite.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
-		t.Errorf("a view that begins cancelled: %v", err)
+		t.Errorf("a view that begins canceled: %v", err)
 	}
 	if n := VerifyChain(t, s); n != 0 {
 		t.Errorf("there are %d events, want none", n)
