@@ -121,12 +121,10 @@ func TestEveryAlteredByteOfAContainerIsRefused(t *testing.T) {
 		"registration": write(t, registrationManifest(t, key), Signer{Key: key}, records(3)),
 	} {
 		for i := range file {
-			for _, mask := range []byte{1 << (i % 8), 1 << 5} {
-				altered := bytes.Clone(file)
-				altered[i] ^= mask
-				if _, err := OpenContainer(bytes.NewReader(altered), int64(len(altered)), anyone); err == nil {
-					t.Fatalf("%s: byte %d altered by %02x is accepted", name, i, mask)
-				}
+			altered := bytes.Clone(file)
+			altered[i] ^= 1 << (i % 8)
+			if _, err := OpenContainer(bytes.NewReader(altered), int64(len(altered)), anyone); err == nil {
+				t.Fatalf("%s: byte %d altered is accepted", name, i)
 			}
 		}
 		for n := range file {
