@@ -309,7 +309,7 @@ func (s *server) consoleHandler(addresses ready) http.Handler {
 	adminapi.Routes(e, s.apiOptions())
 	ui.Routes(e, ui.Options{
 		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(time.Now), Bundle: s.bundle.read,
-		DeviceURL: func() string { return addresses.DeviceURL }, Version: version, Host: hostOf(addresses.ConsoleURL), Log: s.log,
+		DeviceURL: func() string { return addresses.DeviceURL }, Version: version, Host: hostOf(addresses.ConsoleURL), Log: s.log, ServerNotAfter: s.tls.NotAfter,
 	})
 	return e
 }
