@@ -14,5 +14,5 @@ if [ -z "$targets" ]; then
 fi
 while read -r package name; do
   echo "== $package $name"
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "$duration" "$package" </dev/null
+  go test -run '^$' -fuzz "^$name\$" -fuzzminimizetime 10x -fuzztime "$duration" "$package" </dev/null
 done <<<"$targets"

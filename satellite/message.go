@@ -135,7 +135,12 @@ func keep(tx Tx, requester string, request *wire.Request, answer reply, now time
 // ForgetReplies drops the answers that no repeat within the allowed skew can
 // ask for any more.
 func (s *Service) ForgetReplies(ctx context.Context, now time.Time) error {
-	before := now.Add(-max(2*s.options.DeviceClockSkew, time.Hour) - time.Minute)
+	kept := max(2*s.options.DeviceClockSkew, time.Hour) + time.Minute
+	if s.options.DeviceClockSkew < 0 {
+		// Nothing but the nonce keeps an old message from being sent again.
+		kept = s.options.AuthorizationLife
+	}
+	before := now.Add(-kept)
 	for {
 		var dropped int64
 		err := s.store.Update(ctx, func(tx Tx) (err error) {

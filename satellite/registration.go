@@ -318,6 +318,7 @@ func (s *Service) renewCertificate(ctx context.Context, device Actor, request *w
 		}
 		instance.PreviousCredential, instance.Credential = request.Credential, certificate.Fingerprint
 		instance.CertificateSerial, instance.CertificateNotAfter = certificate.Serial, certificate.NotAfter
+		instance.PublicKeyHash = request.KeyHash
 		instance.LastContactAt, instance.LastAddress = now, device.Source
 		if err := tx.SaveInstance(instance); err != nil {
 			return err

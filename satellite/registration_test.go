@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ssm/certs"
 	"ssm/satellite"
 	"ssm/satellite/wire"
 )
@@ -273,6 +274,24 @@ func TestTheOldCertificateIsAcceptedUntilTheFirstMessageUnderTheNewOne(t *testin
 	w.pass(2 * day)
 	d.refused(d.authorization(), "certificate-expired", "Register the device again")
 	w.audit()
+}
+
+// The record of the key follows the device: with a repeat it would get a
+// certificate for a key that it does not hold any more.
+func TestARegistrationUnderAnOldKeyAfterARenewalIsNoRepeat(t *testing.T) {
+	t.Parallel()
+	w := registered(t)
+	_, text := w.token(satellite.NewToken{})
+	d := w.device("A").register(text)
+	old := d.key
+	renewed := newKey(t)
+	csr, err := certs.NewDeviceRequest(renewed, d.sudi.UDIPID)
+	w.must(err)
+	d.adopt(d.ok(d.message(wire.Renewal, wire.RequestData{CertificateRequest: base64.StdEncoding.EncodeToString(csr)})))
+	d.key = old
+	d.refused(d.registration(text, false), "already-registered", "force")
+	d.key = renewed
+	d.ok(d.authorization())
 }
 
 func TestDeregisteringTwiceSucceeds(t *testing.T) {

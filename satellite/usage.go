@@ -138,6 +138,9 @@ func importReport(tx Tx, record recorder, actor Actor, account Account, report w
 		return err
 	}
 	count, until := report.Usage()
+	if until.After(now) {
+		until = now // a device's clock that runs ahead must not outbid its later reports
+	}
 	if err := drawReported(tx, instance, key.Tag, count, until, now); err != nil {
 		return err
 	}

@@ -52,7 +52,8 @@ type Request struct {
 	Header    Header
 	Data      RequestData
 	PublicKey crypto.PublicKey
-	// KeyHash is the SHA-256 of the public key (DER SubjectPublicKeyInfo) of a registration.
+	// KeyHash is the SHA-256 of the public key (DER SubjectPublicKeyInfo) that a
+	// registration or renewal asks a certificate for; zero where its request cannot be read.
 	KeyHash [sha256.Size]byte
 	// CertificateRequest is the decoded PKCS #10 of a registration or renewal.
 	CertificateRequest []byte
@@ -158,13 +159,16 @@ func (r *Request) readKey(credential string) error {
 			return fmt.Errorf("%w: certificate_request is not base64", ErrMalformed)
 		}
 		r.CertificateRequest = der
+		if request, err := x509.ParseCertificateRequest(der); err == nil {
+			r.KeyHash = sha256.Sum256(request.RawSubjectPublicKeyInfo)
+		}
 	}
 	if r.Header.RequestType == Registration {
 		request, err := x509.ParseCertificateRequest(r.CertificateRequest)
 		if err != nil {
 			return fmt.Errorf("%w: certificate_request is no PKCS #10 request: %v", ErrMalformed, err)
 		}
-		r.PublicKey, r.KeyHash = request.PublicKey, sha256.Sum256(request.RawSubjectPublicKeyInfo)
+		r.PublicKey = request.PublicKey
 		return nil
 	}
 	chain, err := parseChain(credential)

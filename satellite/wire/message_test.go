@@ -3,11 +3,13 @@ package wire
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"reflect"
 	"strings"
 	"testing"
@@ -314,4 +316,23 @@ func mustWrite(t *testing.T, h Header, certificate []byte) []byte {
 		t.Fatal(err)
 	}
 	return message
+}
+
+// The key comes with the message: a huge one must not cost its reader ten seconds.
+func TestASignatureUnderAHugeKeyIsNotTried(t *testing.T) {
+	t.Parallel()
+	for bits, want := range map[uint]bool{4096: true, 4097: false, 400_000: false} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		key := &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 1<<31 - 1}
+		// One to the power of anything is one: what such a signature stands for.
+		value := make([]byte, (bits+7)/8)
+		value[len(value)-1] = 1
+		s := Signature{Type: SignatureRSA, Value: base64.StdEncoding.EncodeToString(value)}
+		if tried := verifiable(key); tried != want {
+			t.Errorf("a key of %d bits is tried: %v", bits, tried)
+		}
+		if err := s.Verify(key, "text"); !errors.Is(err, ErrSignature) {
+			t.Errorf("a key of %d bits: %v", bits, err)
+		}
+	}
 }
