@@ -35,9 +35,6 @@ func (s *Service) register(ctx context.Context, source string, request *wire.Req
 	if err := checkRegistration(data); err != nil {
 		return reply{}, err
 	}
-	if err := s.checkToken(data.Token); err != nil {
-		return reply{}, err
-	}
 	e := enrollment{
 		tokenHash: sha256.Sum256([]byte(data.Token)), keyHash: request.KeyHash,
 		identity: Identity{UDIPID: data.SUDI.UDIPID, UDISerialNumber: data.SUDI.UDISerialNumber, SoftwareTag: data.SoftwareTag},
@@ -87,8 +84,10 @@ func checkRegistration(data wire.RequestData) error {
 // what must be refused costs no certificate and no write.
 func (s *Service) lookup(ctx context.Context, requester string, request *wire.Request, e *enrollment, now time.Time) (kept reply, found bool, err error) {
 	err = s.store.View(ctx, func(tx Tx) error {
+		// Found by its hash it is, character for character, a token that was made
+		// here; one that is not found is taken apart to say what it is.
 		if e.token, err = tx.TokenByHash(e.tokenHash); isNotFound(err) {
-			return errTokenUnknown()
+			return s.tokenProblem(request.Data.Token)
 		} else if err != nil {
 			return err
 		}

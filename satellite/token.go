@@ -299,17 +299,15 @@ func (s *Service) RevokeToken(ctx context.Context, actor Actor, id TokenID) erro
 	})
 }
 
-// checkToken verifies the text of a token without the store.
-func (s *Service) checkToken(text string) error {
+// tokenProblem says why the text of a token that is not on record is refused.
+func (s *Service) tokenProblem(text string) error {
 	claims, err := s.tokens.Verify(text)
-	switch {
-	case errors.Is(err, ErrTokenForeign):
+	if errors.Is(err, ErrTokenForeign) {
 		return fail(KindConflict, "token-foreign", "The token was issued by satellite %s, this is satellite %s. The device was not registered.", clip(claims.Issuer), s.id).
 			hint("Use the address of that satellite, or a token of this one.")
-	case err != nil:
-		return errTokenUnknown().cause(err)
 	}
-	return nil
+	// With a good signature it was removed since, or came with an older backup.
+	return errTokenUnknown().cause(err)
 }
 
 func errTokenUnknown() *Error {

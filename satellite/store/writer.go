@@ -60,6 +60,11 @@ func newWriter(ctx context.Context, db *sql.DB, node string) (*writer, error) {
 		db: db, connection: connection, node: node, statements: newPrepared(connection),
 		calls: make(chan *call, maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	// Pages that change again and again (the ends of indexes) go to the database
+	// file once per checkpoint, not once per megabyte: 40 MB of log instead of 4.
+	if err := w.exec("PRAGMA wal_autocheckpoint = 10000"); err != nil {
+		return nil, errors.Join(err, connection.Close())
+	}
 	if w.gorm, err = openGorm(connection); err != nil {
 		return nil, errors.Join(err, connection.Close())
 	}
