@@ -77,5 +77,7 @@ func benchmarkFleet(b *testing.B, op agent.Operation, concurrency int) {
 		b.Error(err)
 	}
 	stop()
-	<-ended
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
 }

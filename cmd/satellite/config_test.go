@@ -69,7 +69,7 @@ func TestAConfigurationThatCannotWorkIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"lisen: {address: x}":                     "lisen",
-		"listen: {adress: ':1'}":                  "adress",
+		"listen: {addresses: ':1'}":               "addresses",
 		"token: {days: 366}":                      "token.days is 366, it must be 1 to 365",
 		"token: {days: many}":                     "days",
 		"device: {authorization_days: 10}":        "device.authorization_days is 10, it must be 30 to 3650",

@@ -82,8 +82,7 @@ func demo(ctx context.Context, out, logs io.Writer, folder string, exit bool) (e
 	told := &story{out: out, folder: folder, service: s.service, bundle: s.bundle, addresses: addresses}
 	if err := told.tell(ctx); err != nil {
 		stop()
-		<-ended
-		return fmt.Errorf("the story stopped: %w", err)
+		return errors.Join(fmt.Errorf("the story stopped: %w", err), <-ended)
 	}
 	if exit {
 		stop()

@@ -31,10 +31,10 @@ func TestTheReadmeCanBeTypedWordForWord(t *testing.T) {
 	if err := os.Symlink(bin, filepath.Join(folder, "bin")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(folder, "cmd/satellite/testdata"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(folder, "cmd", "satellite", "testdata"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyFile(filepath.Join(folder, "cmd/satellite/testdata/report-c9800.xml"), "testdata/report-c9800.xml"); err != nil {
+	if err := copyFile(filepath.Join(folder, "cmd", "satellite", "testdata", "report-c9800.xml"), "testdata/report-c9800.xml"); err != nil {
 		t.Fatal(err)
 	}
 	server, err := launch(filepath.Join(folder, "satellite-data"))

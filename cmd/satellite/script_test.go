@@ -55,7 +55,7 @@ func TestStories(t *testing.T) {
 			e.Values[runningKey{}] = map[string]*process{}
 			e.Defer(func() {
 				for _, p := range running(e.Values[runningKey{}]) {
-					p.end(syscall.SIGKILL)
+					_ = p.end(syscall.SIGKILL)
 				}
 			})
 			return copyFile(filepath.Join(e.WorkDir, "report.xml"), "testdata/report-c9800.xml")

@@ -163,7 +163,8 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 	if err := s.loadTLS(keys); err != nil {
 		return s, err
 	}
-	return s, s.listen()
+	err = s.listen()
+	return s, err
 }
 
 const databaseFile = "satellite.db"
