@@ -13,6 +13,7 @@ import (
 
 	"ssm/certs"
 	"ssm/satellite"
+	"ssm/satellite/issuer"
 	"ssm/satellite/wire"
 )
 
@@ -125,7 +126,7 @@ func satelliteSigner(t *testing.T, w *world) wire.Signer {
 	w.must(err)
 	keys, err := certs.LoadKeyFile(strings.TrimSuffix(w.path, "satellite.db") + "key")
 	w.must(err)
-	signer, err := issuer{keys}.Signer(authority)
+	signer, err := issuer.New(keys).Signer(authority)
 	w.must(err)
 	signer.Chain = append(signer.Chain, authority.Root)
 	return signer

@@ -16,6 +16,7 @@ import (
 	"ssm/certs"
 	"ssm/satellite"
 	"ssm/satellite/auth"
+	"ssm/satellite/issuer"
 	"ssm/satellite/store"
 )
 
@@ -87,7 +88,7 @@ func (w *world) open() {
 	w.store, err = store.Open(w.ctx, store.Options{Path: w.path})
 	w.must(err)
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
-		Store: w.store, Issuer: issuer{keys}, Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
+		Store: w.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
 		Now: w.clock.Now, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: folder})
 	w.must(err)

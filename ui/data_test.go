@@ -12,15 +12,17 @@ import (
 
 	"ssm/certs"
 	"ssm/satellite"
+	"ssm/satellite/issuer"
 )
 
 // register makes an account one that the upstream vouches for.
 func (s *site) register(account satellite.Account, synced, deadline time.Time) {
 	s.t.Helper()
 	root := newRoot(s.t, "Example Networks licensing root")
-	signerKey, err := certs.NewKey()
+	keys := issuer.New(s.keys)
+	sealed, err := keys.NewKey()
 	s.must(err)
-	sealed, err := testIssuer{keys: s.keys}.seal(signerKey)
+	signerKey, err := keys.Key(sealed)
 	s.must(err)
 	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) error {
 		account.UpstreamRegisteredAt = synced
@@ -59,8 +61,7 @@ func newRoot(t *testing.T, name string) *certs.Authority {
 
 // certify gives an account its sub CA and the satellite's signer below it.
 func (s *site) certify(a *satellite.Authority, account satellite.Account, root *certs.Authority, sealed []byte, public crypto.PublicKey) error {
-	issuer := testIssuer{keys: s.keys}
-	key, err := issuer.Key(a.Key)
+	key, err := issuer.New(s.keys).Key(a.Key)
 	if err != nil {
 		return err
 	}

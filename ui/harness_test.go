@@ -2,7 +2,6 @@ package ui
 
 import (
 	"context"
-	"crypto"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -21,9 +20,9 @@ import (
 	"ssm/certs"
 	"ssm/satellite"
 	"ssm/satellite/auth"
+	"ssm/satellite/issuer"
 	"ssm/satellite/store"
 	"ssm/satellite/web"
-	"ssm/satellite/wire"
 )
 
 // begin is when every story starts.
@@ -52,7 +51,7 @@ func newSite(t *testing.T) *site {
 	s.must(err)
 	t.Cleanup(func() { _ = s.store.Close() })
 	s.service, err = satellite.New(t.Context(), satellite.Ports{
-		Store: s.store, Issuer: testIssuer{keys: keys}, Tokens: auth.NewTokens(), Passwords: quickPasswords{}, Secrets: keys,
+		Store: s.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: quickPasswords{}, Secrets: keys,
 		Observer: silent{}, Now: s.clock, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: folder})
 	s.must(err)
@@ -119,58 +118,6 @@ func (silent) DeviceMessage(string, string, time.Duration)  {}
 func (silent) SyncDone(string, bool)                        {}
 
 type silent struct{}
-
-// testIssuer has what these stories need of the real one: keys.
-type testIssuer struct {
-	satellite.Issuer
-	keys *certs.KeyFile
-}
-
-func (i testIssuer) NewKey() ([]byte, error) {
-	key, err := certs.NewKey()
-	if err != nil {
-		return nil, err
-	}
-	return i.seal(key)
-}
-
-func (i testIssuer) seal(key crypto.Signer) ([]byte, error) {
-	der, err := certs.MarshalKey(key)
-	if err != nil {
-		return nil, err
-	}
-	return i.keys.Seal("account-key", der)
-}
-
-func (i testIssuer) Signer(a satellite.Authority) (wire.Signer, error) {
-	key, err := i.Key(a.SignerKey)
-	return wire.Signer{Key: key, Chain: append([][]byte{a.SignerCertificate}, a.Chain...)}, err
-}
-
-func (i testIssuer) Key(sealed []byte) (crypto.Signer, error) {
-	der, err := i.keys.Open("account-key", sealed)
-	if err != nil {
-		return nil, err
-	}
-	return certs.ParseKey(der)
-}
-
-func (i testIssuer) AuthorityRequest(key []byte, id, organization string) ([]byte, error) {
-	opened, err := i.Key(key)
-	if err != nil {
-		return nil, err
-	}
-	return certs.NewSubCARequest(opened, id, organization)
-}
-
-func (i testIssuer) ParseRoots(pem []byte) ([]satellite.Root, error) {
-	certificates, err := certs.DecodePEM(pem)
-	var roots []satellite.Root
-	for _, c := range certificates {
-		roots = append(roots, satellite.Root{Fingerprint: certs.Fingerprint(c), Name: c.Subject.CommonName, DER: c.Raw, NotAfter: c.NotAfter})
-	}
-	return roots, err
-}
 
 // visitor is a browser without JavaScript.
 type visitor struct {

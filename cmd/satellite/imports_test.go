@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"satellite/store/storetest": {"satellite", "satellite/wire"},
 	"satellite/auth":            {"satellite", "satellite/wire"},
 	"satellite/telemetry":       {"satellite", "satellite/wire"},
+	"satellite/issuer":          {"satellite", "satellite/wire", "certs"}, // the one adapter of certs to the domain
 	"satellite/web":             {"satellite", "satellite/auth"},
 	"satellite/deviceapi":       {"satellite", "satellite/web", "satellite/wire"},
 	"satellite/adminapi":        {"satellite", "satellite/web", "satellite/auth", "satellite/wire", "sync/offline"}, // wire: media types and bounds of the files it takes
@@ -51,7 +52,7 @@ var arrows = map[string][]string{
 // Tests of the programs may import everything, and every test its own package and the contract of Store.
 var testArrows = map[string][]string{
 	// The service on a real SQLite file, with real keys and certificates.
-	"satellite": {"satellite/store", "satellite/auth", "certs"},
+	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs"},
 	// The faces on a real service; a device on the other end, the components of the console in the pages.
 	"satellite/web":       realService,
 	"satellite/deviceapi": realService,
@@ -62,7 +63,7 @@ var testArrows = map[string][]string{
 	"cmd/ssm":        {everything},
 }
 
-var realService = []string{"satellite/store", "satellite/auth", "certs", "satellite/agent", "ui/kit"}
+var realService = []string{"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "ui/kit"}
 
 const (
 	everything = "everything"

@@ -25,6 +25,7 @@ import (
 	"ssm/satellite/adminapi"
 	"ssm/satellite/auth"
 	"ssm/satellite/deviceapi"
+	"ssm/satellite/issuer"
 	"ssm/satellite/store"
 	"ssm/satellite/telemetry"
 	"ssm/satellite/web"
@@ -153,7 +154,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 		return s, fmt.Errorf("open the database: %w", err)
 	}
 	ports := satellite.Ports{
-		Store: s.store, Issuer: &issuer{keys: keys}, Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys,
+		Store: s.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys,
 		Observer: s.metrics, Now: time.Now, Random: rand.Reader,
 	}
 	if s.service, err = satellite.New(ctx, ports, c.options()); err != nil {

@@ -21,6 +21,7 @@ import (
 	"ssm/satellite/adminapi"
 	"ssm/satellite/agent"
 	"ssm/satellite/auth"
+	"ssm/satellite/issuer"
 	"ssm/satellite/store"
 	"ssm/satellite/web"
 	"ssm/satellite/wire"
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.service = must(satellite.New(t.Context(), satellite.Ports{
-		Store: w.store, Issuer: issuer{w.keys}, Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(1), Secrets: w.keys,
+		Store: w.store, Issuer: issuer.New(w.keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(1), Secrets: w.keys,
 		Observer: silent{}, Now: clock, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: w.folder}))(t)
 	w.sessions = auth.NewSessions(w.store, clock, time.Hour, time.Hour)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"io"
 	"log/slog"
@@ -19,9 +18,9 @@ import (
 	"ssm/satellite/agent"
 	"ssm/satellite/auth"
 	"ssm/satellite/deviceapi"
+	"ssm/satellite/issuer"
 	"ssm/satellite/store"
 	"ssm/satellite/web"
-	"ssm/satellite/wire"
 )
 
 var epoch = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -59,7 +58,7 @@ func newPort(t *testing.T) *port {
 	data := must[*store.Store](t)(store.Open(t.Context(), store.Options{Path: filepath.Join(folder, "satellite.db"), Node: "1"}))
 	p := &port{t: t, seen: new(observer)}
 	p.service = must[*satellite.Service](t)(satellite.New(t.Context(), satellite.Ports{
-		Store: data, Issuer: &issuer{keys: keys}, Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(1), Secrets: keys,
+		Store: data, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(1), Secrets: keys,
 		Observer: p.seen, Now: now, Random: rand.Reader,
 	}, satellite.Options{}))
 	root := p.register(data, keys)
@@ -100,7 +99,7 @@ func newPort(t *testing.T) *port {
 func (p *port) register(data satellite.Store, keys *certs.KeyFile) *x509.Certificate {
 	t := p.t
 	t.Helper()
-	authority, certificate, key := must[*certs.Authority](t), must[*x509.Certificate](t), &issuer{keys: keys}
+	authority, certificate, key := must[*certs.Authority](t), must[*x509.Certificate](t), issuer.New(keys)
 	rootKey, issuingKey := p.key(), p.key()
 	root := authority(certs.NewRoot("Licensing Root", rootKey, epoch))
 	issuing := &certs.Authority{Key: issuingKey, Issuers: root.Chain(), Certificate: certificate(root.IssueIssuingCA("Issuing CA", issuingKey.Public(), epoch))}
@@ -229,70 +228,4 @@ func (o *observer) all() []string {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	return append([]string(nil), o.codes...)
-}
-
-// issuer is what of satellite.Issuer a device's messages need, on package certs.
-// Anything else that is asked of it panics.
-type issuer struct {
-	satellite.Issuer
-	keys *certs.KeyFile
-}
-
-const purpose = "account-key"
-
-func (i *issuer) NewKey() ([]byte, error) {
-	key, err := certs.NewKey()
-	if err != nil {
-		return nil, err
-	}
-	der, err := certs.MarshalKey(key)
-	if err != nil {
-		return nil, err
-	}
-	return i.keys.Seal(purpose, der)
-}
-
-func (i *issuer) Key(sealed []byte) (crypto.Signer, error) {
-	der, err := i.keys.Open(purpose, sealed)
-	if err != nil {
-		return nil, err
-	}
-	return certs.ParseKey(der)
-}
-
-func (i *issuer) Signer(a satellite.Authority) (wire.Signer, error) {
-	key, err := i.Key(a.SignerKey)
-	return wire.Signer{Key: key, Chain: append([][]byte{a.SignerCertificate}, a.Chain...)}, err
-}
-
-func (i *issuer) CheckDeviceRequest(request []byte) error {
-	_, err := certs.ParseRequest(request)
-	return err
-}
-
-func (i *issuer) IssueDevice(a satellite.Authority, request []byte, d satellite.DeviceCertificate, at time.Time) (satellite.Certificate, error) {
-	key, err := i.Key(a.Key)
-	if err != nil {
-		return satellite.Certificate{}, err
-	}
-	sub := &certs.Authority{Key: key}
-	for n, der := range append(append([][]byte{}, a.Chain...), a.Root) {
-		parsed, err := x509.ParseCertificate(der)
-		if err != nil {
-			return satellite.Certificate{}, err
-		}
-		if n == 0 {
-			sub.Certificate = parsed
-		} else {
-			sub.Issuers = append(sub.Issuers, parsed)
-		}
-	}
-	issued, err := sub.IssueDevice(request, certs.Device{PID: d.PID, PIID: d.PIID, SoftwareTag: d.SoftwareTag, Serial: d.Serial, Life: d.Life}, at)
-	if err != nil {
-		return satellite.Certificate{}, err
-	}
-	return satellite.Certificate{
-		Fingerprint: sha256.Sum256(issued.Raw), Serial: issued.SerialNumber.Text(16), DER: issued.Raw,
-		NotBefore: issued.NotBefore.UTC(), NotAfter: issued.NotAfter.UTC(),
-	}, nil
 }

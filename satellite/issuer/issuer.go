@@ -1,4 +1,6 @@
-package main
+// Package issuer lets the domain use package certs: it opens sealed keys and
+// turns certificates into bytes and back. It holds no rule.
+package issuer
 
 import (
 	"crypto"
@@ -14,18 +16,23 @@ import (
 	"ssm/satellite/wire"
 )
 
-// issuer lets the domain use package certs: it opens sealed keys and turns
-// certificates into bytes and back. It holds no rule.
-type issuer struct {
+// Issuer implements satellite.Issuer. It is safe for concurrent use.
+type Issuer struct {
 	keys *certs.KeyFile
 	// opened keeps authorities, so that a registration does not open and parse
 	// the same keys again; by the digest of what they were made from.
 	opened sync.Map
 }
 
+var _ satellite.Issuer = (*Issuer)(nil)
+
+// New makes an issuer whose keys are sealed under the key file.
+func New(keys *certs.KeyFile) *Issuer { return &Issuer{keys: keys} }
+
 const purposeAccountKey = "account-key"
 
-func (i *issuer) NewKey() ([]byte, error) {
+// NewKey implements satellite.Issuer.
+func (i *Issuer) NewKey() ([]byte, error) {
 	key, err := certs.NewKey()
 	if err != nil {
 		return nil, err
@@ -33,7 +40,7 @@ func (i *issuer) NewKey() ([]byte, error) {
 	return i.seal(key)
 }
 
-func (i *issuer) seal(key crypto.Signer) ([]byte, error) {
+func (i *Issuer) seal(key crypto.Signer) ([]byte, error) {
 	der, err := certs.MarshalKey(key)
 	if err != nil {
 		return nil, err
@@ -41,7 +48,8 @@ func (i *issuer) seal(key crypto.Signer) ([]byte, error) {
 	return i.keys.Seal(purposeAccountKey, der)
 }
 
-func (i *issuer) Key(sealed []byte) (crypto.Signer, error) {
+// Key implements satellite.Issuer.
+func (i *Issuer) Key(sealed []byte) (crypto.Signer, error) {
 	der, err := i.keys.Open(purposeAccountKey, sealed)
 	if err != nil {
 		return nil, err
@@ -49,7 +57,8 @@ func (i *issuer) Key(sealed []byte) (crypto.Signer, error) {
 	return certs.ParseKey(der)
 }
 
-func (i *issuer) AuthorityRequest(key []byte, accountID, organization string) ([]byte, error) {
+// AuthorityRequest implements satellite.Issuer.
+func (i *Issuer) AuthorityRequest(key []byte, accountID, organization string) ([]byte, error) {
 	opened, err := i.Key(key)
 	if err != nil {
 		return nil, err
@@ -57,7 +66,8 @@ func (i *issuer) AuthorityRequest(key []byte, accountID, organization string) ([
 	return certs.NewSubCARequest(opened, accountID, organization)
 }
 
-func (i *issuer) CheckAuthority(key []byte, chain [][]byte, roots []satellite.Root, now time.Time) (notBefore, notAfter time.Time, err error) {
+// CheckAuthority implements satellite.Issuer.
+func (i *Issuer) CheckAuthority(key []byte, chain [][]byte, roots []satellite.Root, now time.Time) (notBefore, notAfter time.Time, err error) {
 	certificates, err := parseAll(chain)
 	if err != nil {
 		return notBefore, notAfter, err
@@ -80,7 +90,8 @@ func (i *issuer) CheckAuthority(key []byte, chain [][]byte, roots []satellite.Ro
 	return subCA.NotBefore, subCA.NotAfter, nil
 }
 
-func (i *issuer) IssueSigner(a satellite.Authority, satelliteID string, now time.Time) (sealedKey, certificate []byte, notAfter time.Time, err error) {
+// IssueSigner implements satellite.Issuer.
+func (i *Issuer) IssueSigner(a satellite.Authority, satelliteID string, now time.Time) (sealedKey, certificate []byte, notAfter time.Time, err error) {
 	authority, err := i.authority(a)
 	if err != nil {
 		return nil, nil, notAfter, err
@@ -97,7 +108,8 @@ func (i *issuer) IssueSigner(a satellite.Authority, satelliteID string, now time
 	return sealedKey, issued.Raw, issued.NotAfter, err
 }
 
-func (i *issuer) Signer(a satellite.Authority) (wire.Signer, error) {
+// Signer implements satellite.Issuer.
+func (i *Issuer) Signer(a satellite.Authority) (wire.Signer, error) {
 	if len(a.SignerCertificate) == 0 {
 		return wire.Signer{}, fmt.Errorf("account %d has no signer", a.AccountID)
 	}
@@ -105,7 +117,8 @@ func (i *issuer) Signer(a satellite.Authority) (wire.Signer, error) {
 	return wire.Signer{Key: key, Chain: append([][]byte{a.SignerCertificate}, a.Chain...)}, err
 }
 
-func (i *issuer) IssueDevice(a satellite.Authority, request []byte, device satellite.DeviceCertificate, now time.Time) (satellite.Certificate, error) {
+// IssueDevice implements satellite.Issuer.
+func (i *Issuer) IssueDevice(a satellite.Authority, request []byte, device satellite.DeviceCertificate, now time.Time) (satellite.Certificate, error) {
 	authority, err := i.authority(a)
 	if err != nil {
 		return satellite.Certificate{}, err
@@ -125,7 +138,8 @@ func (i *issuer) IssueDevice(a satellite.Authority, request []byte, device satel
 	}, nil
 }
 
-func (i *issuer) CRL(a satellite.Authority, revoked []satellite.Certificate, number int64, now time.Time) ([]byte, error) {
+// CRL implements satellite.Issuer.
+func (i *Issuer) CRL(a satellite.Authority, revoked []satellite.Certificate, number int64, now time.Time) ([]byte, error) {
 	authority, err := i.authority(a)
 	if err != nil {
 		return nil, err
@@ -143,7 +157,7 @@ func (i *issuer) CRL(a satellite.Authority, revoked []satellite.Certificate, num
 
 // CheckChain wants the chain to end at a root, so that a root that is not
 // trusted can be named.
-func (i *issuer) CheckChain(chain [][]byte, roots []satellite.Root, now time.Time) (*satellite.Root, error) {
+func (i *Issuer) CheckChain(chain [][]byte, roots []satellite.Root, now time.Time) (*satellite.Root, error) {
 	certificates, err := parseAll(chain)
 	if err != nil {
 		return nil, err
@@ -166,7 +180,8 @@ func (i *issuer) CheckChain(chain [][]byte, roots []satellite.Root, now time.Tim
 	return &unknown, err
 }
 
-func (i *issuer) ParseRoots(pem []byte) ([]satellite.Root, error) {
+// ParseRoots implements satellite.Issuer.
+func (i *Issuer) ParseRoots(pem []byte) ([]satellite.Root, error) {
 	certificates, err := certs.DecodePEM(pem)
 	if err != nil {
 		return nil, err
@@ -189,7 +204,7 @@ func rootOf(c *x509.Certificate) satellite.Root {
 }
 
 // authority opens an account's sub CA.
-func (i *issuer) authority(a satellite.Authority) (*certs.Authority, error) {
+func (i *Issuer) authority(a satellite.Authority) (*certs.Authority, error) {
 	if len(a.Chain) == 0 {
 		return nil, fmt.Errorf("account %d has no sub CA", a.AccountID)
 	}
