@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 
@@ -134,8 +135,16 @@ func (w *writer) loop() {
 	}
 }
 
+// gather takes what is waiting. Then it lets those run once who are about to
+// call: where both cores are busy they share this commit, and where nobody is,
+// it costs nothing.
 func (w *writer) gather(first *call) []*call {
-	batch := []*call{first}
+	batch := w.waiting([]*call{first})
+	runtime.Gosched()
+	return w.waiting(batch)
+}
+
+func (w *writer) waiting(batch []*call) []*call {
 	for len(batch) < maxBatch {
 		select {
 		case next := <-w.calls:
