@@ -71,7 +71,7 @@ func listenLocal(data string) (net.Listener, error) {
 	return listener, nil
 }
 
-// removeSocket clears away a short-path socket of an earlier run.
+// removeSocket clears away a short-path socket, at the end and after an end that was none.
 func removeSocket(pointer string) error {
 	old, err := os.ReadFile(pointer)
 	if errors.Is(err, os.ErrNotExist) {

@@ -353,6 +353,11 @@ func (s *server) close() {
 			_ = l.Close()
 		}
 	}
+	if s.local != nil {
+		if err := removeSocket(filepath.Join(s.config.Data, socketPointer)); err != nil {
+			s.log.Warn("the folder of the local socket was not removed", "error", err)
+		}
+	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
 			s.log.Error("the database was not closed cleanly", "error", err)
