@@ -23,7 +23,7 @@ func (s *Service) speaker(tx Tx, request *wire.Request, now time.Time) (answer r
 		return reply{}, false, Instance{}, err
 	}
 	answer = reply{AccountID: instance.AccountID, PIID: piid}
-	if err := instance.accepts(request.Credential, now); err != nil {
+	if err := instance.accepts(request.Credential, request.CredentialNotAfter, now); err != nil {
 		return answer, false, instance, err
 	}
 	if kept, found, err := repeated(tx, piid, request); err != nil || found {

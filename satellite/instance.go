@@ -92,13 +92,13 @@ func (i Instance) StateAt(now time.Time) Instance {
 
 // accepts judges a message by the satellite's own record: the certificate that
 // it was sent under is the instance's, and is not past its end.
-func (i Instance) accepts(credential [sha256.Size]byte, now time.Time) error {
+func (i Instance) accepts(credential [sha256.Size]byte, notAfter, now time.Time) error {
 	if i.RegistrationState != Registered || credential != i.Credential && credential != i.PreviousCredential {
 		return fail(KindForbidden, "certificate-not-accepted", "The ID certificate of this message is not the one of product instance %s. Nothing was changed.", i.PIID).
 			hint("Register the device again with a token.")
 	}
-	if !now.Before(i.CertificateNotAfter) {
-		return fail(KindForbidden, "certificate-expired", "The ID certificate of the device expired on %s. Nothing was changed.", stamp(i.CertificateNotAfter)).
+	if !now.Before(notAfter) {
+		return fail(KindForbidden, "certificate-expired", "The ID certificate of the device expired on %s. Nothing was changed.", stamp(notAfter)).
 			hint("Register the device again with a token.")
 	}
 	return nil
@@ -334,14 +334,18 @@ func (s *Service) RevocationList(ctx context.Context, actor Actor, accountID Acc
 	var authority Authority
 	var revoked []Certificate
 	var number int64
-	err := s.store.Update(ctx, func(tx Tx) error {
+	err := s.store.View(ctx, func(tx Tx) error {
 		var err error
 		if authority, err = s.registeredAuthority(tx, accountID); err != nil {
 			return err
 		}
-		if revoked, err = tx.RevokedCertificates(accountID); err != nil {
-			return err
-		}
+		revoked, err = tx.RevokedCertificates(accountID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
 		self, err := tx.Satellite()
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func (s *Service) ForgetReplies(ctx context.Context, now time.Time) error {
 	kept := max(2*s.options.DeviceClockSkew, time.Hour) + time.Minute
 	if s.options.DeviceClockSkew < 0 {
 		// Nothing but the nonce keeps an old message from being sent again.
-		kept = s.options.AuthorizationLife
+		kept = s.options.CertificateLife
 	}
 	before := now.Add(-kept)
 	for {

@@ -97,11 +97,18 @@ func (s *Service) lookup(ctx context.Context, requester string, request *wire.Re
 		if e.authority, err = s.registeredAuthority(tx, e.account.ID); err != nil {
 			return err
 		}
-		if kept, found, err = repeated(tx, requester+"\x1f"+string(e.keyHash[:]), request); err != nil || found {
-			return err
-		}
 		if e.existing, err = tx.InstanceByIdentity(e.identity); err != nil && !isNotFound(err) {
 			return err
+		}
+		if kept, found, err = repeated(tx, requester+"\x1f"+string(e.keyHash[:]), request); err != nil {
+			return err
+		}
+		if found && (e.existing.PIID != kept.PIID || e.existing.PublicKeyHash != e.keyHash) {
+			return fail(KindConflict, "registration-ended", "This message registered the device before, and that registration has ended since. Nothing was changed.").
+				hint("Register the device again.")
+		}
+		if found {
+			return nil
 		}
 		e.repeat, err = e.judge(request.Data.Force, now)
 		if err != nil || !e.repeat {

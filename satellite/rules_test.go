@@ -209,7 +209,7 @@ func TestADeviceSpeaksUnderItsOwnCertificatesOnly(t *testing.T) {
 		{i, other, noon, "certificate-not-accepted"},
 		{reported, none, noon, "certificate-not-accepted"}, // it never got one
 	} {
-		err := c.instance.accepts(c.credential, c.now)
+		err := c.instance.accepts(c.credential, noon, c.now)
 		if c.code == "" && err != nil || c.code != "" && CodeOf(err) != c.code {
 			t.Errorf("credential %x at %v: %v, want %q", c.credential[0], c.now, err, c.code)
 		}

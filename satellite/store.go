@@ -12,7 +12,8 @@ type Store interface {
 	View(ctx context.Context, f func(Tx) error) error
 	// Update runs f in one transaction that keeps its writes only if f returns
 	// nil; when Update returns nil they are on disk. f may be run more than
-	// once, so it touches nothing but the Tx and what it sets anew each time.
+	// once, so it touches nothing but the Tx and what it sets anew each time;
+	// that belongs to the caller again once Update has returned.
 	// A panic in f fails only this Update. Where ctx ends after f ran, the
 	// outcome is unknown: the error is the context's, and the writes may be kept.
 	Update(ctx context.Context, f func(Tx) error) error

@@ -23,8 +23,11 @@ type SyncResult struct {
 	Deadline        time.Time
 }
 
-// maxLots bounds the lots of one account.
-const maxLots = 100_000
+// Bounds of what one response brings.
+const (
+	maxLots             = 100_000
+	maxAcknowledgements = 100_000
+)
 
 // ApplySyncResponse verifies a response and applies it in one transaction.
 // Applying the last applied one again changes nothing and is no error.
@@ -157,7 +160,9 @@ func (r *response) read(record wire.Record) error {
 			return fmt.Errorf("%w: more than %d lots", wire.ErrTooLarge, maxLots)
 		}
 	case wire.RecordAcknowledgement:
-		r.acks = append(r.acks, record.Key)
+		if r.acks = append(r.acks, record.Key); len(r.acks) > maxAcknowledgements {
+			return fmt.Errorf("%w: more than %d acknowledgements", wire.ErrTooLarge, maxAcknowledgements)
+		}
 	default:
 		return fail(KindInvalid, "record-kind-unknown", "The response holds records of the kind %q, which this satellite does not know. Nothing was changed.", clip(string(record.Kind))).
 			hint("Update the satellite, then apply the same file again.")

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // TokenID identifies a registration token.
@@ -173,7 +174,7 @@ func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Tok
 	}
 	now := s.Now()
 	token := Token{
-		AccountID: n.AccountID, Description: clipRunes(strings.TrimSpace(n.Description), 255), MaxUses: n.MaxUses,
+		AccountID: n.AccountID, Description: oneLine(n.Description), MaxUses: n.MaxUses,
 		ExportControlled: n.ExportControlled, CreatedAt: now, CreatedBy: actor.Name, ExpiresAt: now.Add(life).Truncate(time.Second),
 	}
 	text, err := s.tokenText(&token)
@@ -199,6 +200,11 @@ func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Tok
 		})
 	})
 	return token, text, err
+}
+
+// oneLine is text for a table: without control characters, and bounded.
+func oneLine(text string) string {
+	return clipRunes(strings.TrimSpace(strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")), 255)
 }
 
 func usesText(maximum int64) string {

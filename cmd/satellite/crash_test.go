@@ -51,7 +51,9 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 		})
 		time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
 		_ = w.server.end(syscall.SIGKILL)
-		if err := fleet.Wait(); err != nil {
+		// Where the kill came before the first authorization was answered, every
+		// operation failed, and the fleet says so by its exit status.
+		if err := fleet.Wait(); err != nil && !strings.Contains(output.String(), "every operation failed") {
 			t.Fatalf("round %d: the fleet: %v\n%s", round, err, output.String())
 		}
 		w.start()

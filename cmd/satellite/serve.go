@@ -55,7 +55,7 @@ func newServeCommand() *cobra.Command {
 			}
 			log := telemetry.NewLogger(cmd.ErrOrStderr(), level, c.Log.Format == "json")
 			return serve(cmd.Context(), c, log, func(ready ready) error {
-				announce(cmd.ErrOrStderr(), ready)
+				announce(cmd.OutOrStdout(), ready)
 				if readyFile == "" {
 					return nil
 				}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -17,7 +18,7 @@ func newSetupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup --email EMAIL --name NAME --password-file FILE",
 		Short: "Create the first user, a System Admin",
-		Long:  "Creates the first user, a System Admin. The password is the first line of the file.",
+		Long:  "Creates the first user, a System Admin. The password is the one line of the file.",
 		Args:  takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			password, err := readPassword(text(c, "password-file"))
@@ -35,7 +36,7 @@ func newSetupCommand() *cobra.Command {
 	}
 	c.Flags().String("email", "", "e-mail address, to sign in with (required)")
 	c.Flags().String("name", "", "name of the person (required)")
-	c.Flags().String("password-file", "", "file with the password in its first line (required)")
+	c.Flags().String("password-file", "", "file with the password as its one line (required)")
 	require(c, "email", "name", "password-file")
 	return c
 }
@@ -47,6 +48,12 @@ func readPassword(name string) (string, error) {
 	}
 	defer func() { _ = file.Close() }()
 	content, err := io.ReadAll(io.LimitReader(file, maxPasswordFile))
-	first, _, _ := strings.Cut(string(content), "\n")
-	return strings.TrimSuffix(first, "\r"), err
+	if err != nil {
+		return "", err
+	}
+	first, rest, _ := strings.Cut(string(content), "\n")
+	if strings.TrimSpace(rest) != "" {
+		return "", message(fmt.Sprintf("%s has more than one line, so it is no password file. Nothing was created.", name))
+	}
+	return strings.TrimSuffix(first, "\r"), nil
 }

@@ -40,6 +40,9 @@ func newSyncRequestCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := text(c, "out")
 			// Before a request is made that nobody gets.
+			if info, err := os.Stat(out); err == nil && info.IsDir() {
+				return message(fmt.Sprintf("%s is a folder: name a file in it. No request was made.", out))
+			}
 			if info, err := os.Stat(filepath.Dir(out)); err != nil || !info.IsDir() {
 				return message(fmt.Sprintf("There is no folder %s to write to. No request was made.", filepath.Dir(out)))
 			}

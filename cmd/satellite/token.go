@@ -23,6 +23,9 @@ func newTokenCreateCommand() *cobra.Command {
 		Short: "Create a registration token and print it",
 		Args:  takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("days") && days == 0 {
+				return message("A token lives 1 to 365 days, not 0. Nothing was created.")
+			}
 			var token adminapi.TokenWithText
 			in := adminapi.NewToken{
 				Account: text(c, "account"), VirtualAccount: text(c, "virtual-account"), Days: days, MaxUses: maxUses,

@@ -53,7 +53,7 @@ type Sessions struct {
 func NewSessions(store satellite.Store, now func() time.Time, idle, absolute time.Duration) *Sessions {
 	manager := scs.New()
 	s := &Sessions{manager: manager, now: now, idle: idle, absolute: absolute, OnError: sessionsUnavailable}
-	manager.Store = &sessionStore{store: store, now: now, idle: idle}
+	manager.Store = &sessionStore{store: store, now: now, idle: idle, anonymous: newAnonymousSessions()}
 	manager.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { s.OnError(w, r, err) }
 	manager.Cookie = scs.SessionCookie{Name: sessionCookie, Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode}
 	return s
@@ -106,6 +106,7 @@ func (s *Sessions) SignIn(ctx context.Context, user satellite.UserID) error {
 	if err := s.manager.RenewToken(ctx); err != nil {
 		return err
 	}
+	s.belongs(ctx, true)
 	s.manager.Remove(ctx, valueCSRF)
 	s.put(ctx, valueUser, int64(user))
 	s.manager.SetDeadline(ctx, s.now().Add(s.absolute))
@@ -113,7 +114,18 @@ func (s *Sessions) SignIn(ctx context.Context, user satellite.UserID) error {
 }
 
 // SignOut ends the session, here and in the store.
-func (s *Sessions) SignOut(ctx context.Context) error { return s.manager.Destroy(ctx) }
+func (s *Sessions) SignOut(ctx context.Context) error {
+	err := s.manager.Destroy(ctx)
+	s.belongs(ctx, false)
+	return err
+}
+
+// belongs notes whether the session of a request is a user's.
+func (s *Sessions) belongs(ctx context.Context, toUser bool) {
+	if l, ok := ctx.Value(loadedKey{}).(*loaded); ok {
+		l.signedIn = toUser
+	}
+}
 
 // User returns who is signed in. Whether that user still exists is for the caller to ask.
 func (s *Sessions) User(ctx context.Context) (satellite.UserID, bool) {

@@ -11,16 +11,20 @@ import (
 )
 
 // loaded remembers, for one request, which session the store had for it.
-type loaded struct{ key string }
+type loaded struct {
+	key      string
+	signedIn bool // the values belong to a user, so that they go to the store
+}
 
 type loadedKey struct{}
 
 // sessionStore is the scs.CtxStore over our Store. What is kept can sign nobody
 // in: the key is the hash of the token.
 type sessionStore struct {
-	store satellite.Store
-	now   func() time.Time
-	idle  time.Duration
+	store     satellite.Store
+	now       func() time.Time
+	idle      time.Duration
+	anonymous *anonymousSessions
 }
 
 func sessionKey(token string) string {
@@ -38,6 +42,9 @@ func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, 
 		return nil, false, nil
 	}
 	key := sessionKey(token)
+	if session, found := s.anonymous.find(key); found {
+		return session.Data, s.now().Before(session.Expires), nil
+	}
 	var session satellite.Session
 	err = s.store.View(ctx, func(tx satellite.Tx) error {
 		session, err = tx.Session(key)
@@ -50,7 +57,7 @@ func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, 
 		return nil, false, err
 	}
 	if l, ok := ctx.Value(loadedKey{}).(*loaded); ok {
-		l.key = key
+		l.key, l.signedIn = key, true
 	}
 	return session.Data, true, nil
 }
@@ -64,6 +71,10 @@ func (s *sessionStore) CommitCtx(ctx context.Context, token string, data []byte,
 		session.Expires = end
 	}
 	l, _ := ctx.Value(loadedKey{}).(*loaded)
+	if l != nil && !l.signedIn {
+		s.anonymous.keep(session)
+		return nil
+	}
 	return s.store.Update(ctx, func(tx satellite.Tx) error {
 		if l != nil && l.key == session.Key {
 			_, err := tx.Session(session.Key)
@@ -83,7 +94,11 @@ func (s *sessionStore) DeleteCtx(ctx context.Context, token string) error {
 	if token == "" {
 		return nil
 	}
-	err := s.store.Update(ctx, func(tx satellite.Tx) error { return tx.DeleteSession(sessionKey(token)) })
+	key := sessionKey(token)
+	if s.anonymous.drop(key) {
+		return nil
+	}
+	err := s.store.Update(ctx, func(tx satellite.Tx) error { return tx.DeleteSession(key) })
 	if satellite.KindOf(err) == satellite.KindNotFound {
 		return nil
 	}

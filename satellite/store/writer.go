@@ -104,10 +104,9 @@ func (w *writer) update(ctx context.Context, f func(satellite.Tx) error) error {
 	}
 	select {
 	case <-c.done:
+		// Also where ctx ended meanwhile: the function may be running, and what it
+		// sets belongs to the caller only once it has ended.
 		return c.err
-	case <-ctx.Done():
-		// The function may have run, or may run yet: the outcome is unknown.
-		return ctx.Err()
 	case <-w.stopped:
 		select {
 		case <-c.done:

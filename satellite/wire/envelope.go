@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Bounds of a device message, in bytes, and of the nesting of its JSON.
@@ -60,6 +61,8 @@ type Request struct {
 	// Credential is the SHA-256 of the DER ID certificate that the message was
 	// sent under; zero for a registration, which the key of its CSR signs.
 	Credential [sha256.Size]byte
+	// CredentialNotAfter is the end of that certificate.
+	CredentialNotAfter time.Time
 }
 
 // WriteRequest signs a request. A registration goes out without certificate.
@@ -179,7 +182,7 @@ func (r *Request) readKey(credential string) error {
 		return fmt.Errorf("%w: the message carries no ID certificate", ErrMalformed)
 	}
 	r.PublicKey = chain[0].PublicKey
-	r.Credential = sha256.Sum256(chain[0].Raw)
+	r.Credential, r.CredentialNotAfter = sha256.Sum256(chain[0].Raw), chain[0].NotAfter.UTC()
 	return nil
 }
 
