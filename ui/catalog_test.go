@@ -30,7 +30,7 @@ var derived = map[string][]string{
 // deviceCodes are those of problems that only a device is told.
 var deviceCodes = []string{
 	"already-registered", "certificate-expired", "certificate-not-accepted", "certificate-request-invalid", "certificate-revoked", "clock-skew",
-	"message-malformed", "message-too-large", "not-registered", "registration-contended", "signature-invalid", "software-tag-missing",
+	"message-malformed", "message-too-large", "not-registered", "registration-contended", "registration-ended", "signature-invalid", "software-tag-missing",
 	"token-expired", "token-exhausted", "token-foreign", "token-invalid", "token-revoked", "unknown-request-type", "unknown-version",
 }
 
