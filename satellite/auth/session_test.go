@@ -387,3 +387,25 @@ func TestOutsideOfTheMiddlewareNobodyIsSignedIn(t *testing.T) {
 		t.Error(kind, message)
 	}
 }
+
+func TestStrangersWriteNothingIntoTheStore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.browser(t)
+	form, _ := s.get(t, first, "/form")
+	for range 50 {
+		stranger := s.browser(t)
+		s.get(t, stranger, "/form")
+		s.get(t, stranger, "/language")
+	}
+	if len(s.table.keys()) != 0 || s.table.writes != 0 {
+		t.Errorf("%d sessions, %d writes", len(s.table.keys()), s.table.writes)
+	}
+	if body, _ := s.get(t, first, "/check?csrf="+url.QueryEscape(form)); body != "true" {
+		t.Errorf("the first form of all: %s", body)
+	}
+	s.get(t, first, "/sign-in")
+	if len(s.table.keys()) != 1 {
+		t.Errorf("a sign-in left %d sessions in the store", len(s.table.keys()))
+	}
+}
