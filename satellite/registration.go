@@ -175,6 +175,7 @@ func (s *Service) issue(authority Authority, account AccountID, piid string, ide
 func (s *Service) enroll(ctx context.Context, source, requester string, request *wire.Request, e enrollment, now time.Time) (answer reply, err error) {
 	actor := Actor{Name: "device:" + e.certificate.PIID, Source: source}
 	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
+		e := e // this may be run again, and must find what lookup has seen
 		answer = reply{AccountID: e.account.ID}
 		token, err := tx.TokenByHash(e.tokenHash)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,17 @@ type nobody struct{}
 func (nobody) DeviceMessage(string, string, time.Duration) {}
 func (nobody) SyncDone(string, bool)                       {}
 
+// twice runs every update a first time and rolls it back, as a batch does whose
+// neighbor failed: each use case of these tests must not notice.
+type twice struct{ satellite.Store }
+
+var errRolledBack = errors.New("rolled back")
+
+func (s twice) Update(ctx context.Context, f func(satellite.Tx) error) error {
+	_ = s.Store.Update(ctx, func(tx satellite.Tx) error { return errors.Join(errRolledBack, f(tx)) })
+	return s.Store.Update(ctx, f)
+}
+
 const day = 24 * time.Hour
 
 var (
@@ -88,7 +100,7 @@ func (w *world) open() {
 	w.store, err = store.Open(w.ctx, store.Options{Path: w.path})
 	w.must(err)
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
-		Store: w.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
+		Store: twice{w.store}, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
 		Now: w.clock.Now, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: folder})
 	w.must(err)

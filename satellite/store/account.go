@@ -59,6 +59,7 @@ func (r accountRow) domain() satellite.Account {
 
 func (t *transaction) CreateAccount(a satellite.Account) (satellite.Account, error) {
 	r := accountToRow(a)
+	r.ID = 0 // the database gives it, also where an earlier run of the function was rolled back
 	var taken int64
 	if err := t.db.Model(&accountRow{}).Where("upstream_key = ?", r.UpstreamKey).Where("name_key <> ?", r.NameKey).Count(&taken).Error; err != nil {
 		return satellite.Account{}, err

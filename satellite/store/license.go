@@ -32,6 +32,7 @@ func licenseToRow(l satellite.License) licenseRow {
 
 func (t *transaction) CreateLicense(l satellite.License) (satellite.License, error) {
 	r := licenseToRow(l)
+	r.ID = 0 // the database gives it
 	err := t.db.Create(&r).Error
 	return r.domain(), unique(err, "license", "There is a license with this tag already.")
 }

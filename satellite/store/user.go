@@ -44,6 +44,7 @@ func nameKey(name string) string { return strings.ToLower(name) }
 
 func (t *transaction) CreateUser(u satellite.User) (satellite.User, error) {
 	r := userToRow(u)
+	r.ID = 0 // the database gives it
 	err := t.db.Create(&r).Error
 	return r.domain(), unique(err, "user", "There is a user with this e-mail address already.")
 }
