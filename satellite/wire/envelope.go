@@ -230,12 +230,25 @@ func marshalReply(header ReplyHeader, data ReplyData) (string, error) {
 	return string(body), err
 }
 
+// ReplyDigest names a reply by what it says: the hexadecimal SHA-256 of the
+// nonce, a line feed, and the exact text of response_data. A repeat of a reply,
+// signed anew, has the same digest.
+func ReplyDigest(nonce string, data ReplyData) (string, error) {
+	inner, err := json.Marshal(data)
+	return replyDigest(nonce, string(inner)), err
+}
+
+func replyDigest(nonce, data string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(nonce+"\n"+data)))
+}
+
 // Reply is a reply whose form has been checked. Signed tells whether the holder
 // of Chain[0] signed it; that the chain leads to the pinned root is for the
 // device to check.
 type Reply struct {
 	Header ReplyHeader
 	Data   ReplyData
+	Digest string // see ReplyDigest
 	Signed bool
 	Chain  []*x509.Certificate
 }
@@ -251,7 +264,7 @@ func ReadReply(message []byte) (*Reply, error) {
 	if err := decode([]byte(envelope.Response), &body, "response"); err != nil {
 		return nil, err
 	}
-	reply := &Reply{Header: body.Header}
+	reply := &Reply{Header: body.Header, Digest: replyDigest(body.Nonce, body.ResponseData)}
 	if err := decode([]byte(body.ResponseData), &reply.Data, "response_data"); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,12 @@ type Header struct {
 	ProductInstanceIdentifier string      `json:"product_instance_identifier,omitempty"`
 	IDCertSerialNumber        string      `json:"id_cert_serial_number,omitempty"`      // hexadecimal
 	SigningCertSerialNumber   string      `json:"signing_cert_serial_number,omitempty"` // of the satellite's signer, as last seen
+	// LastReply is the digest of the last reply that the device accepted (see
+	// ReplyDigest): two devices that work on copies of one state are told apart by it.
+	LastReply string `json:"last_reply,omitempty"` // hexadecimal
+	// ClockOffset is what the device added to its own clock for Timestamp, in
+	// milliseconds: what it learned from the satellite says nothing about the satellite's clock.
+	ClockOffset int64 `json:"clock_offset,omitempty"`
 }
 
 // ConnectInfo names the sending software.
@@ -69,8 +75,21 @@ type RequestData struct {
 	HardwareVersion    string `json:"hardware_version,omitempty"`    // registration
 	Force              bool   `json:"force,omitempty"`               // registration
 
-	Entitlements []Entitlement `json:"entitlements,omitempty"` // authorization
+	Entitlements     []Entitlement     `json:"entitlements,omitempty"`      // authorization
+	HighAvailability *HighAvailability `json:"high_availability,omitempty"` // registration, authorization
 }
+
+// HighAvailability says that a device is one of a pair that counts once.
+type HighAvailability struct {
+	ApplicationID string `json:"application_id"` // the same for all members, 1..64 characters
+	Role          string `json:"role"`           // "active" or "standby"
+}
+
+// The roles of a member of a high-availability pair.
+const (
+	RoleActive  = "active"
+	RoleStandby = "standby"
+)
 
 // Entitlement is the new absolute count of a tag; 0 releases it. Tags that an
 // authorization does not name stay as they are.
@@ -129,8 +148,12 @@ type LicenseAnswer struct {
 	Tag         string `json:"tag"`
 	Name        string `json:"name,omitempty"`
 	Description string `json:"description,omitempty"`
-	Count       int64  `json:"count"`
+	Count       int64  `json:"count"` // what the device holds
 	Mode        Mode   `json:"mode"`
+	// Requested is what the device asked for, where it holds less than that;
+	// Reason says why, for the person at the device.
+	Requested int64  `json:"requested,omitempty"`
+	Reason    string `json:"reason,omitempty"`
 }
 
 // Mode is the per-license state that the device is told.
@@ -141,6 +164,9 @@ const (
 	ModeWaiting              Mode = "waiting"
 	ModeInCompliance         Mode = "in-compliance"
 	ModeOutOfCompliance      Mode = "out-of-compliance"
+	ModeOverage              Mode = "overage" // short, where the contract allows that
+	ModeReservation          Mode = "reservation-in-compliance"
+	ModeDisabled             Mode = "disabled" // refused: an enforced license that is not available
 	ModeInvalidTag           Mode = "invalid-tag"
 	ModeEvaluation           Mode = "evaluation"
 	ModeEvaluationExpired    Mode = "evaluation-expired"

@@ -80,6 +80,10 @@ type RequestPart struct {
 	CertificateRequest []byte `json:"certificate_request,omitempty"`
 	// LimitedAccount says which type of account is asked for at the registration.
 	LimitedAccount bool `json:"limited_account,omitempty"`
+	// Upgrade asks for a standard account; it is repeated until it is answered.
+	Upgrade *UpgradeRequest `json:"upgrade,omitempty"`
+	// AgreementAccepted is the version of the agreement that was accepted last.
+	AgreementAccepted string `json:"agreement_accepted,omitempty"`
 	// RequestedBy is the e-mail address of the account's requester.
 	RequestedBy string `json:"requested_by,omitempty"`
 	// EventHeads are the heads of the event chains, by node.
@@ -110,11 +114,42 @@ type ResponsePart struct {
 	AccountType      string `json:"account_type"` // "limited" or "standard"
 	DomainIdentifier string `json:"domain_identifier"`
 	AgreementVersion string `json:"agreement_version"`
+	AgreementText    string `json:"agreement_text"` // at most 256 KiB
+
+	// Upgrade answers the account's request for an upgrade; absent where none is known.
+	Upgrade *UpgradeAnswer `json:"upgrade,omitempty"`
 
 	// Certificates is the account's sub CA with its issuers up to and with the
 	// root, as DER, own first.
 	Certificates [][]byte `json:"certificates"`
 }
+
+// UpgradeRequest asks to make a limited account a standard one.
+type UpgradeRequest struct {
+	Name             string    `json:"name"`              // of the account, as confirmed
+	DomainIdentifier string    `json:"domain_identifier"` // as confirmed
+	Email            string    `json:"email"`             // of the profile, in a domain of the company
+	RequestedBy      string    `json:"requested_by"`
+	RequestedAt      time.Time `json:"requested_at"`
+}
+
+// UpgradeAnswer is what the upstream has decided about an upgrade.
+type UpgradeAnswer struct {
+	Status           UpgradeStatus `json:"status"`
+	DomainIdentifier string        `json:"domain_identifier"` // that was asked for
+	RequestedAt      time.Time     `json:"requested_at"`      // of the request that is answered
+	Reason           string        `json:"reason,omitempty"`  // of a decline
+}
+
+// UpgradeStatus is where an upgrade stands upstream.
+type UpgradeStatus string
+
+// The states of an upgrade upstream.
+const (
+	UpgradePending  UpgradeStatus = "pending"
+	UpgradeApproved UpgradeStatus = "approved"
+	UpgradeDeclined UpgradeStatus = "declined"
+)
 
 // RecordsPart binds the stream of records to the manifest.
 type RecordsPart struct {
@@ -135,6 +170,7 @@ const (
 	RecordUsage           RecordKind = "usage"           // satellite: in use, per local virtual account and tag
 	RecordToken           RecordKind = "token"           // satellite: a token and how often it was used
 	RecordReport          RecordKind = "report"          // satellite: a usage report that is not yet acknowledged
+	RecordEntitlement     RecordKind = "entitlement"     // upstream: what a tag means
 	RecordLot             RecordKind = "lot"             // upstream: one lot of an entitlement
 	RecordAcknowledgement RecordKind = "acknowledgement" // upstream: a usage report that it has
 )
@@ -196,6 +232,7 @@ type UsageRecord struct {
 	VirtualAccount string `json:"virtual_account"`
 	Tag            string `json:"tag"`
 	InUse          int64  `json:"in_use"`
+	Reserved       int64  `json:"reserved,omitempty"`
 }
 
 // TokenRecord is a registration token without its text; its key is the token's id.
@@ -214,15 +251,35 @@ type ReportRecord struct {
 	Report []byte `json:"report"`
 }
 
+// EntitlementRecord says what a tag means; its key is the tag. A response
+// carries one for every tag that its lots name, and for the tiers above them.
+type EntitlementRecord struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Type is "perpetual", "subscription" or "evaluation".
+	Type string `json:"type"`
+	// Enforcement is "unenforced", "enforced" or "export-controlled". The last
+	// two are refused where they are not available, not overdrawn.
+	Enforcement string `json:"enforcement"`
+	// Billing is "prepaid" or "usage".
+	Billing string `json:"billing"`
+	// ReportingOnly licenses are counted, and never short.
+	ReportingOnly bool `json:"reporting_only,omitempty"`
+	// Overage tells that the contract allows more to be used than was bought.
+	Overage bool `json:"overage,omitempty"`
+	// HigherTier is the tag whose surplus covers a shortage of this one.
+	HigherTier string `json:"higher_tier,omitempty"`
+}
+
 // LotRecord is one lot of an entitlement; its key is the upstream's id of the lot.
 type LotRecord struct {
-	Tag         string     `json:"tag"`
-	Name        string     `json:"name"`
-	Description string     `json:"description,omitempty"`
-	Type        string     `json:"type"` // "perpetual" or "subscription"
-	Quantity    int64      `json:"quantity"`
-	Start       time.Time  `json:"start"`
-	End         *time.Time `json:"end,omitempty"` // none for perpetual
+	Tag            string     `json:"tag"`
+	Type           string     `json:"type"` // "perpetual", "subscription" or "evaluation"
+	Quantity       int64      `json:"quantity"`
+	Start          time.Time  `json:"start"`
+	End            *time.Time `json:"end,omitempty"` // none for perpetual
+	Order          string     `json:"order,omitempty"`
+	SubscriptionID string     `json:"subscription_id,omitempty"`
 }
 
 // AcknowledgementRecord says that the upstream has a report; its key is the report's digest.
