@@ -71,11 +71,11 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 		if err := arrived(tx, &instance, request, device.Source, now); err != nil {
 			return err
 		}
-		holdings, answers, err := drawAll(tx, instance, request.Data.Entitlements, now)
+		answers, state, err := s.draw(tx, record, instance, request.Data.Entitlements, now)
 		if err != nil {
 			return err
 		}
-		instance.AuthorizationState = stateOf(holdings)
+		instance.AuthorizationState = state
 		instance.AuthorizationRenewAt = now.Add(s.options.AuthorizationRenewal)
 		instance.AuthorizationExpiresAt = now.Add(s.options.AuthorizationLife)
 		if hostname := request.Data.Hostname; hostname != "" && hostname != instance.Hostname {
@@ -107,13 +107,44 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 	return answer, err
 }
 
-// drawAll applies the counts of a message and returns all that the instance holds
-// after it, with the answer for each license that it holds or has named.
-func drawAll(tx Tx, instance Instance, entitlements []wire.Entitlement, now time.Time) ([]Holding, []wire.LicenseAnswer, error) {
-	holdings, err := tx.Holdings(instance.ID)
+// draw applies the counts of a message, takes back what silence or a refusal
+// has left open, and returns the answer for each license that the device uses or
+// has named, and the state that they make together.
+func (s *Service) draw(tx Tx, record recorder, instance Instance, entitlements []wire.Entitlement, now time.Time) ([]wire.LicenseAnswer, AuthorizationState, error) {
+	held, err := tx.Holdings(instance.ID)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
+	holdings, answers, err := want(tx, instance, held, entitlements)
+	if err != nil {
+		return nil, "", err
+	}
+	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
+	for i := range holdings {
+		if err := acquire(ledger, instance, &holdings[i]); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := ledger.settle(); err != nil {
+		return nil, "", err
+	}
+	for i := range holdings {
+		h := &holdings[i]
+		row, err := ledger.pool(h.License)
+		if err != nil {
+			return nil, "", err
+		}
+		h.Pool = row.Pool
+		if h.Usage.Wanted > 0 {
+			answers = append(answers, h.answer(instance))
+		}
+	}
+	return answers, stateOf(holdings), nil
+}
+
+// want notes what the message asks for. An unknown tag is a state of that
+// license, not an error of the message: it is answered at once.
+func want(tx Tx, instance Instance, holdings []Holding, entitlements []wire.Entitlement) ([]Holding, []wire.LicenseAnswer, error) {
 	byTag := make(map[string]int, len(holdings))
 	for i := range holdings {
 		byTag[holdings[i].License.Tag] = i
@@ -124,7 +155,6 @@ func drawAll(tx Tx, instance Instance, entitlements []wire.Entitlement, now time
 		if !held {
 			holding, err := newHolding(tx, instance, e.Tag)
 			if isNotFound(err) {
-				// An unknown tag is a state of that license, not an error of the message.
 				answers = append(answers, wire.LicenseAnswer{Tag: e.Tag, Count: e.Count, Mode: wire.ModeInvalidTag})
 				continue
 			}
@@ -133,20 +163,7 @@ func drawAll(tx Tx, instance Instance, entitlements []wire.Entitlement, now time
 			}
 			i, holdings = len(holdings), append(holdings, holding)
 		}
-		if err := set(tx, &holdings[i], e.Count, now); err != nil {
-			return nil, nil, err
-		}
-	}
-	for i := range holdings {
-		h := &holdings[i]
-		if err := refresh(tx, &h.Pool, now); err != nil {
-			return nil, nil, err
-		}
-		if h.Usage.Count > 0 {
-			answers = append(answers, wire.LicenseAnswer{
-				Tag: h.License.Tag, Name: h.License.Name, Description: h.License.Description, Count: h.Usage.Count, Mode: h.mode(),
-			})
-		}
+		holdings[i].Usage.Wanted = e.Count
 	}
 	return holdings, answers, nil
 }
@@ -166,20 +183,73 @@ func newHolding(tx Tx, instance Instance, tag string) (Holding, error) {
 	return Holding{Usage: usage, License: license, Pool: pool}, nil
 }
 
-// set draws a count and saves what changed by it.
-func set(tx Tx, h *Holding, count int64, now time.Time) error {
-	if !h.draw(count) {
-		return nil
-	}
-	if err := refresh(tx, &h.Pool, now); err != nil {
+// acquire brings what the device holds of a license to what it wants, as far as
+// that is allowed.
+func acquire(l *ledger, instance Instance, h *Holding) error {
+	if _, err := l.put(h.row()); err != nil {
 		return err
 	}
-	return saveHolding(tx, h)
+	granted := h.permitted(instance)
+	if granted {
+		var err error
+		if granted, err = l.draw(h.License, h.Usage.Wanted-h.Usage.Count); err != nil {
+			return err
+		}
+	}
+	if granted {
+		h.Usage.Count = h.Usage.Wanted
+	}
+	if err := l.restrict(instance, *h); err != nil {
+		return err
+	}
+	return l.save(h.Usage)
 }
 
-func (h Holding) mode() wire.Mode {
-	if h.Pool.Short() {
+// permitted tells whether the device may ask for this license at all.
+func (h Holding) permitted(instance Instance) bool {
+	return h.License.Enforcement != ExportControlled || instance.ExportAllowed || h.Usage.Wanted <= h.Usage.Count
+}
+
+// restrict opens or closes the alert about a license that a device is refused.
+func (l *ledger) restrict(instance Instance, h Holding) error {
+	if h.License.Enforcement == Unenforced {
+		return nil
+	}
+	key := instance.PIID + "\t" + h.License.Tag
+	if h.Usage.Count >= h.Usage.Wanted {
+		return settled(l.tx, l.record, l.account, AlertRestrictedNotAvailable, key, "the device holds what it asks for.", l.now)
+	}
+	return raise(l.tx, l.record, Alert{
+		AccountID: l.account, VirtualAccountID: l.virtual, PIID: instance.PIID, Type: AlertRestrictedNotAvailable, Key: key, Source: instance.Name(),
+		Message: fmt.Sprintf("Device %s asks for %d of %s and holds %d. %s", instance.Name(), h.Usage.Wanted, h.License.called(), h.Usage.Count, h.refusal(instance)),
+	}, l.now)
+}
+
+// refusal says to a person why the device holds less than it asked for.
+func (h Holding) refusal(instance Instance) string {
+	if !h.permitted(instance) {
+		return "The license is export-controlled, and the token that registered the device does not allow that."
+	}
+	return fmt.Sprintf("The license is %s, and the pool has no more.", h.License.Enforcement)
+}
+
+func (h Holding) answer(instance Instance) wire.LicenseAnswer {
+	answer := wire.LicenseAnswer{Tag: h.License.Tag, Name: h.License.Name, Description: h.License.Description, Count: h.Usage.Count, Mode: h.Mode()}
+	if h.Usage.Count < h.Usage.Wanted {
+		answer.Requested, answer.Reason = h.Usage.Wanted, h.refusal(instance)
+	}
+	return answer
+}
+
+// Mode is what the device is told about the license.
+func (h Holding) Mode() wire.Mode {
+	switch {
+	case h.Usage.Count == 0:
+		return wire.ModeDisabled
+	case h.Short():
 		return wire.ModeOutOfCompliance
+	case h.row().Status() == PoolOverage:
+		return wire.ModeOverage
 	}
 	return wire.ModeInCompliance
 }
@@ -191,12 +261,42 @@ func stateOf(holdings []Holding) AuthorizationState {
 		if h.Usage.Count == 0 {
 			continue
 		}
-		if h.Pool.Short() {
+		if h.Short() {
 			return OutOfCompliance
 		}
 		state = Authorized
 	}
 	return state
+}
+
+// release gives everything that an instance holds back to its pools. What it
+// wanted is kept where keep says so: it gets that again when it returns.
+func release(tx Tx, record recorder, instance Instance, keep bool, now time.Time) (returned int64, err error) {
+	holdings, err := tx.Holdings(instance.ID)
+	if err != nil {
+		return 0, err
+	}
+	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
+	for _, h := range holdings {
+		if _, err := ledger.put(h.row()); err != nil {
+			return 0, err
+		}
+		if _, err := ledger.draw(h.License, -h.Usage.Count); err != nil {
+			return 0, err
+		}
+		returned += h.Usage.Count
+		h.Usage.Count = 0
+		if !keep {
+			h.Usage.Wanted = 0
+			if err := ledger.restrict(instance, h); err != nil {
+				return 0, err
+			}
+		}
+		if err := ledger.save(h.Usage); err != nil {
+			return 0, err
+		}
+	}
+	return returned, ledger.settle()
 }
 
 // deregister gives the device's licenses back and removes it. What is gone

@@ -55,6 +55,8 @@ const (
 	EventSyncRequested         EventType = "sync.requested"
 	EventSyncApplied           EventType = "sync.applied"
 	EventTokenKeyRotated       EventType = "token-key.rotated"
+	EventAlertOpened           EventType = "alert.opened"
+	EventAlertClosed           EventType = "alert.closed"
 )
 
 // hashed is the canonical form that the hash covers. Its field order is part

@@ -74,6 +74,21 @@ type Instance struct {
 	AuthorizationExpiresAt time.Time
 	LastContactAt          time.Time
 	LastAddress            string
+	// LastServed is the served time (see Clock) at the last contact: silence
+	// counts only while the satellite serves.
+	LastServed time.Duration
+
+	// ExportAllowed tells that the token that registered it allows export-controlled licenses.
+	ExportAllowed bool
+	// ApplicationID is the same for the members of a high-availability pair, ""
+	// for a device that stands alone; HARole is "active" or "standby".
+	ApplicationID string
+	HARole        string
+
+	// ReplyDigest is that of the last reply, OtherDigest that of a reply which
+	// the device did not build upon: a copy of it may.
+	ReplyDigest string
+	OtherDigest string
 
 	ChangeNumber int64
 }
@@ -216,13 +231,8 @@ func (s *Service) FindInstance(ctx context.Context, actor Actor, query InstanceQ
 			return err
 		}
 		// A count of zero that was measured is kept, but nobody holds it.
-		details.Licenses = slices.DeleteFunc(details.Licenses, func(h Holding) bool { return h.Usage.Count == 0 })
-		for i := range details.Licenses {
-			if err := refresh(tx, &details.Licenses[i].Pool, now); err != nil {
-				return err
-			}
-		}
-		return nil
+		details.Licenses = slices.DeleteFunc(details.Licenses, func(h Holding) bool { return h.Usage.Count == 0 && h.Usage.Wanted == 0 })
+		return currentHoldings(tx, details.Licenses, now)
 	})
 	return details, err
 }
@@ -267,7 +277,7 @@ func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) 
 
 // remove is what removal and deregistration share.
 func (s *Service) remove(tx Tx, record recorder, instance Instance, now time.Time, event EventType, verb string) error {
-	returned, err := release(tx, instance.ID)
+	returned, err := release(tx, record, instance, false, now)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,27 @@ type LicenseType string
 const (
 	LicensePerpetual    LicenseType = "perpetual"
 	LicenseSubscription LicenseType = "subscription"
+	LicenseEvaluation   LicenseType = "evaluation"
+)
+
+// Enforcement is what happens to a request for more than there is.
+type Enforcement string
+
+// The enforcements. Unenforced licenses are overdrawn, which puts their users
+// out of compliance; the others are refused.
+const (
+	Unenforced       Enforcement = "unenforced"
+	Enforced         Enforcement = "enforced"
+	ExportControlled Enforcement = "export-controlled"
+)
+
+// Billing is how what is used is paid for.
+type Billing string
+
+// The billings.
+const (
+	BillingPrepaid Billing = "prepaid"
+	BillingUsage   Billing = "usage"
 )
 
 // License is an entitlement that an account knows: by what it bought, or by
@@ -26,6 +47,17 @@ type License struct {
 	Name        string
 	Description string
 	Type        LicenseType
+	Enforcement Enforcement
+	Billing     Billing
+	// ReportingOnly licenses are counted and never short; Overage tells that the
+	// contract allows more to be used than was bought.
+	ReportingOnly bool
+	Overage       bool
+	// HigherTier is the tag whose surplus covers a shortage of this one, "" for
+	// none; Family is the ID of the topmost license of the hierarchy that this
+	// one belongs to, 0 where it belongs to none.
+	HigherTier string
+	Family     LicenseID
 }
 
 // Lot is a quantity that was bought at once.
@@ -38,6 +70,8 @@ type Lot struct {
 	Quantity         int64
 	Start            time.Time
 	End              time.Time // zero: never ends
+	Order            string
+	SubscriptionID   string
 }
 
 // liveAt tells whether the lot counts at an instant: from Start to before End.
@@ -76,20 +110,26 @@ type Pool struct {
 	TransferredIn  int64
 	TransferredOut int64
 
+	// Lent and Borrowed are what the hierarchy moves between tiers. They follow
+	// from the pools of the family (see lend) and are never stored.
+	Lent     int64
+	Borrowed int64
+
+	Insufficient bool // an alert says that it is short
 	ChangeNumber int64
 }
 
 // Quantity is purchased + transferred in - transferred out.
 func (p Pool) Quantity() int64 { return p.Purchased + p.TransferredIn - p.TransferredOut }
 
-// Balance is quantity - reserved - in use; below zero the license is short.
-func (p Pool) Balance() int64 { return p.Quantity() - p.Reserved - p.InUse }
+// own is the balance without the hierarchy.
+func (p Pool) own() int64 { return p.Quantity() - p.Reserved - p.InUse }
+
+// Balance is quantity - reserved - in use - lent + borrowed; below zero the license is short.
+func (p Pool) Balance() int64 { return p.own() - p.Lent + p.Borrowed }
 
 // Available is what can still be drawn.
 func (p Pool) Available() int64 { return max(0, p.Balance()) }
-
-// Short tells whether every user of the pool is out of compliance.
-func (p Pool) Short() bool { return p.Balance() < 0 }
 
 // stale tells whether a lot has begun or ended since the last count.
 func (p Pool) stale(now time.Time) bool {
@@ -107,12 +147,22 @@ type PoolRow struct {
 const (
 	PoolInCompliance = "in compliance"
 	PoolInsufficient = "insufficient"
+	PoolOverage      = "overage"
 )
 
-// Status is "insufficient" where the balance is below zero.
-func (p Pool) Status() string {
-	if p.Short() {
+// Short tells whether every user of the pool is out of compliance: what is only
+// reported is never short, and where the contract allows overage that is no shortage.
+func (r PoolRow) Short() bool {
+	return r.Balance() < 0 && !r.License.ReportingOnly && !r.License.Overage
+}
+
+// Status sums the row up.
+func (r PoolRow) Status() string {
+	switch {
+	case r.Short():
 		return PoolInsufficient
+	case r.Balance() < 0 && r.License.Overage && !r.License.ReportingOnly:
+		return PoolOverage
 	}
 	return PoolInCompliance
 }
@@ -123,11 +173,13 @@ type PoolFilter struct {
 	VirtualAccountID VirtualAccountID
 	Tag              string
 	Search           string // prefix of name or tag
+	Scope            Scope
 }
 
-// Licenses lists the pools of an account by name, with what is purchased now.
+// Licenses lists the pools of an account by name, with what is purchased now
+// and what the tiers lend each other.
 func (s *Service) Licenses(ctx context.Context, actor Actor, filter PoolFilter) (rows []PoolRow, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
 		return nil, err
 	}
 	now := s.Now()
@@ -135,14 +187,57 @@ func (s *Service) Licenses(ctx context.Context, actor Actor, filter PoolFilter) 
 		if rows, err = tx.Pools(filter); err != nil {
 			return err
 		}
-		for i := range rows {
-			if err := refresh(tx, &rows[i].Pool, now); err != nil {
-				return err
-			}
-		}
-		return nil
+		return current(tx, rows, now)
 	})
 	return rows, err
+}
+
+// current brings rows to an instant: lots that have begun or ended since the
+// last count, and the loans between tiers.
+func current(tx Tx, rows []PoolRow, now time.Time) error {
+	loans := map[VirtualAccountID]map[LicenseID][]PoolRow{}
+	for i := range rows {
+		row := &rows[i]
+		if err := refresh(tx, &row.Pool, now); err != nil {
+			return err
+		}
+		if row.License.Family == 0 {
+			continue
+		}
+		if loans[row.VirtualAccountID] == nil {
+			loans[row.VirtualAccountID] = map[LicenseID][]PoolRow{}
+		}
+		family, known := loans[row.VirtualAccountID][row.License.Family]
+		if !known {
+			var err error
+			if family, err = familyAt(tx, row.VirtualAccountID, row.License.Family, now); err != nil {
+				return err
+			}
+			lend(family)
+			loans[row.VirtualAccountID][row.License.Family] = family
+		}
+		for _, member := range family {
+			if member.LicenseID == row.LicenseID {
+				row.Lent, row.Borrowed = member.Lent, member.Borrowed
+			}
+		}
+	}
+	return nil
+}
+
+// currentHoldings is current for what a device holds.
+func currentHoldings(tx Tx, holdings []Holding, now time.Time) error {
+	rows := make([]PoolRow, len(holdings))
+	for i, h := range holdings {
+		rows[i] = h.row()
+	}
+	if err := current(tx, rows, now); err != nil {
+		return err
+	}
+	for i := range rows {
+		holdings[i].Pool = rows[i].Pool
+	}
+	return nil
 }
 
 // refresh counts the lots again where one has begun or ended since the last count.
@@ -150,6 +245,11 @@ func refresh(tx Tx, pool *Pool, now time.Time) error {
 	if !pool.stale(now) {
 		return nil
 	}
+	return recount(tx, pool, now)
+}
+
+// recount counts what makes the quantity of a pool at an instant.
+func recount(tx Tx, pool *Pool, now time.Time) error {
 	lots, err := tx.Lots(pool.VirtualAccountID, pool.LicenseID)
 	if err != nil {
 		return err
@@ -206,7 +306,11 @@ type Usage struct {
 	InstanceID       InstanceID
 	LicenseID        LicenseID
 	VirtualAccountID VirtualAccountID
-	Count            int64
+	Count            int64 // what the device holds
+	// Wanted is what the device asked for or reported. It differs from Count
+	// while the 90-day return has taken the licenses back, where an enforced one
+	// was refused, and where another member of a pair holds them for both.
+	Wanted int64
 	// MeasuredUntil is the end of the newest measurement where the count came
 	// by a usage report; zero where the device asked for it.
 	MeasuredUntil time.Time
@@ -219,39 +323,8 @@ type Holding struct {
 	Pool    Pool
 }
 
-// draw sets the count of a holding: the pool's counter follows by the difference.
-func (h *Holding) draw(count int64) (changed bool) {
-	if count == h.Usage.Count {
-		return false
-	}
-	h.Pool.InUse += count - h.Usage.Count
-	h.Usage.Count = count
-	return true
-}
+// row is the holding's pool with the license that it counts.
+func (h Holding) row() PoolRow { return PoolRow{Pool: h.Pool, License: h.License} }
 
-// saveHolding writes usage and pool of a holding that changed.
-func saveHolding(tx Tx, h *Holding) error {
-	if err := tx.SaveUsage(h.Usage); err != nil {
-		return err
-	}
-	pool, err := tx.SavePool(h.Pool)
-	h.Pool = pool
-	return err
-}
-
-// release gives everything that an instance holds back to the pools.
-func release(tx Tx, id InstanceID) (returned int64, err error) {
-	holdings, err := tx.Holdings(id)
-	if err != nil {
-		return 0, err
-	}
-	for i := range holdings {
-		returned += holdings[i].Usage.Count
-		if holdings[i].draw(0) {
-			if err := saveHolding(tx, &holdings[i]); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return returned, nil
-}
+// Short tells whether the license puts its device out of compliance.
+func (h Holding) Short() bool { return h.row().Short() }

@@ -115,12 +115,17 @@ type Tx interface {
 	CreateLicense(License) (License, error)
 	LicenseByTag(AccountID, string) (License, error)
 	SaveLicense(License) error
+	LicensesOf(AccountID) ([]License, error) // by tag
 	Lots(VirtualAccountID, LicenseID) ([]Lot, error)
+	LotsOf(AccountID) ([]Lot, error)
 	ReplaceLots(AccountID, []Lot) error // all lots of the account
 	// Pool returns the pool of a license in a virtual account, a new one with ID 0 where there is none.
 	Pool(VirtualAccountID, LicenseID) (Pool, error)
 	SavePool(Pool) (Pool, error)
 	Pools(PoolFilter) ([]PoolRow, error)
+	// Family returns a row for every license of a hierarchy, by tag, with a pool
+	// of ID 0 where the virtual account has none.
+	Family(VirtualAccountID, LicenseID) ([]PoolRow, error)
 	// Holdings returns what an instance uses, each with its license and pool.
 	Holdings(InstanceID) ([]Holding, error)
 	// SaveUsage removes a count of 0, unless it was measured: then an older
@@ -129,6 +134,12 @@ type Tx interface {
 	UsagesOf(VirtualAccountID, LicenseID, Page) ([]UsageRow, error)
 	// RecountPools compares every pool's counters with its rows and names those that differ.
 	RecountPools() ([]string, error)
+
+	// Alerts.
+	// OpenAlert opens an alert, or updates text and date of the open one of its key.
+	OpenAlert(Alert) (opened bool, err error)
+	CloseAlert(AccountID, AlertType, string, time.Time) (Alert, error) // ID 0 where none was open
+	Alerts(AlertFilter, Page) ([]Alert, error)                         // newest first; Page.After is an id to stay below
 
 	// Usage reports.
 	CreateReport(Report) (Report, error)

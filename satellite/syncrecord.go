@@ -149,12 +149,12 @@ func (p *packer) devices(tx Tx, after int64) ([]change, error) {
 func (p *packer) usages(tx Tx, after int64) ([]change, error) {
 	rows, err := tx.ChangedPools(p.account.ID, after, packPage)
 	return changed(rows, err, func(row PoolRow) (int64, wire.Record, error) {
-		record, err := wire.NewRecord(wire.RecordUsage, usageKey(row), wire.UsageRecord{VirtualAccount: row.VirtualAccount, Tag: row.License.Tag, InUse: row.InUse})
+		record, err := wire.NewRecord(wire.RecordUsage, poolKey(row.VirtualAccount, row.License.Tag), wire.UsageRecord{
+			VirtualAccount: row.VirtualAccount, Tag: row.License.Tag, InUse: row.InUse, Reserved: row.Reserved,
+		})
 		return row.ChangeNumber, record, err
 	})
 }
-
-func usageKey(row PoolRow) string { return row.VirtualAccount + "\t" + row.License.Tag }
 
 func (p *packer) tokens(tx Tx, after int64) ([]change, error) {
 	rows, err := tx.ChangedTokens(p.account.ID, after, packPage)

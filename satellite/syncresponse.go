@@ -1,10 +1,13 @@
 package satellite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"ssm/satellite/wire"
@@ -27,6 +30,7 @@ type SyncResult struct {
 const (
 	maxLots             = 100_000
 	maxAcknowledgements = 100_000
+	maxTag              = 1024 // bytes
 )
 
 // ApplySyncResponse verifies a response and applies it in one transaction.
@@ -55,7 +59,7 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 		return result, err
 	}
 	defer s.exchange(account.ID)()
-	r := &response{service: s, manifest: container.Manifest, account: account, now: now}
+	r := &response{service: s, manifest: container.Manifest, account: account, now: now, entitlements: map[string]wire.EntitlementRecord{}}
 	if err := container.Records(r.read); err != nil {
 		return result, responseProblem(err)
 	}
@@ -127,17 +131,18 @@ func (s *Service) responseAccount(ctx context.Context, m wire.Manifest) (found A
 
 // response is a response that is being applied.
 type response struct {
-	service   *Service
-	manifest  wire.Manifest
-	account   Account
-	now       time.Time
-	lots      []lotRecord
-	acks      []string
-	state     SyncState
-	request   SyncRequestRow
-	authority Authority
-	renewed   bool // authority is to be saved
-	result    SyncResult
+	service      *Service
+	manifest     wire.Manifest
+	account      Account
+	now          time.Time
+	entitlements map[string]wire.EntitlementRecord // by tag
+	lots         []lotRecord
+	acks         []string
+	state        SyncState
+	request      SyncRequestRow
+	authority    Authority
+	renewed      bool // authority is to be saved
+	result       SyncResult
 }
 
 type lotRecord struct {
@@ -148,12 +153,24 @@ type lotRecord struct {
 // read takes one record in; nothing is kept before all have been read.
 func (r *response) read(record wire.Record) error {
 	switch record.Kind {
+	case wire.RecordEntitlement:
+		var entitlement wire.EntitlementRecord
+		if err := record.Decode(&entitlement); err != nil {
+			return err
+		}
+		if record.Key == "" || len(record.Key) > maxTag || len(r.entitlements) >= maxLots {
+			return fmt.Errorf("%w: an entitlement without a tag, or more than %d of them", wire.ErrMalformed, maxLots)
+		}
+		if err := checkEntitlement(entitlement); err != nil {
+			return err
+		}
+		r.entitlements[record.Key] = entitlement
 	case wire.RecordLot:
 		lot := lotRecord{id: record.Key}
 		if err := record.Decode(&lot.LotRecord); err != nil {
 			return err
 		}
-		if lot.Tag == "" || len(lot.Tag) > 1024 || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
+		if lot.Tag == "" || len(lot.Tag) > maxTag || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
 			return fmt.Errorf("%w: lot %s has no tag, or a quantity out of range", wire.ErrMalformed, clip(record.Key))
 		}
 		if r.lots = append(r.lots, lot); len(r.lots) > maxLots {
@@ -166,6 +183,17 @@ func (r *response) read(record wire.Record) error {
 	default:
 		return fail(KindInvalid, "record-kind-unknown", "The response holds records of the kind %q, which this satellite does not know. Nothing was changed.", clip(string(record.Kind))).
 			hint("Update the satellite, then apply the same file again.")
+	}
+	return nil
+}
+
+// checkEntitlement accepts only words that the rules know: what a license means
+// is never guessed.
+func checkEntitlement(e wire.EntitlementRecord) error {
+	if !slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(e.Type)) ||
+		!slices.Contains([]Enforcement{Unenforced, Enforced, ExportControlled}, Enforcement(e.Enforcement)) ||
+		!slices.Contains([]Billing{BillingPrepaid, BillingUsage}, Billing(e.Billing)) || len(e.HigherTier) > maxTag {
+		return fmt.Errorf("%w: an entitlement of type %q, enforcement %q, billing %q", wire.ErrMalformed, clip(e.Type), clip(e.Enforcement), clip(e.Billing))
 	}
 	return nil
 }
@@ -253,7 +281,7 @@ func (r *response) apply(tx Tx, record recorder) error {
 			return err
 		}
 	}
-	if err := r.applyLots(tx); err != nil {
+	if err := r.applyLots(tx, record); err != nil {
 		return err
 	}
 	for _, digest := range r.acks {
@@ -280,81 +308,115 @@ func (r *response) apply(tx Tx, record recorder) error {
 	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message})
 }
 
-// applyLots makes the account's lots what the response says, and counts every
-// pool of the account again.
-func (r *response) applyLots(tx Tx) error {
-	virtual, err := findVirtualAccount(tx, r.account.ID, "")
+// applyLots makes the account's licenses and lots what the response says, and
+// counts the pools that change by that. A lot that is known stays in the virtual
+// account where it is; a new one comes into the default one.
+func (r *response) applyLots(tx Tx, record recorder) error {
+	if err := r.applyEntitlements(tx); err != nil {
+		return err
+	}
+	licenses, err := tx.LicensesOf(r.account.ID)
 	if err != nil {
 		return err
 	}
-	licenses := map[string]License{}
+	byTag, byID := map[string]License{}, map[LicenseID]License{}
+	for _, l := range licenses {
+		byTag[l.Tag], byID[l.ID] = l, l
+	}
+	home, err := findVirtualAccount(tx, r.account.ID, "")
+	if err != nil {
+		return err
+	}
+	before, err := tx.LotsOf(r.account.ID)
+	if err != nil {
+		return err
+	}
+	homes := map[string]VirtualAccountID{}
+	touched := map[VirtualAccountID]map[LicenseID]bool{home.ID: {}}
+	touch := func(lot Lot) {
+		if touched[lot.VirtualAccountID] == nil {
+			touched[lot.VirtualAccountID] = map[LicenseID]bool{}
+		}
+		touched[lot.VirtualAccountID][lot.LicenseID] = true
+	}
+	for _, lot := range before {
+		homes[lot.UpstreamID] = lot.VirtualAccountID
+		touch(lot)
+	}
 	lots := make([]Lot, 0, len(r.lots))
-	byLicense := map[LicenseID][]Lot{}
-	for _, record := range r.lots {
-		license, known := licenses[record.Tag]
-		if !known {
-			if license, err = r.license(tx, record); err != nil {
-				return err
-			}
-			licenses[record.Tag] = license
-		}
+	for _, l := range r.lots {
 		lot := Lot{
-			UpstreamID: record.id, AccountID: r.account.ID, VirtualAccountID: virtual.ID, LicenseID: license.ID,
-			Type: LicenseType(record.Type), Quantity: record.Quantity, Start: record.Start,
+			UpstreamID: l.id, AccountID: r.account.ID, VirtualAccountID: cmp.Or(homes[l.id], home.ID), LicenseID: byTag[l.Tag].ID,
+			Type: LicenseType(l.Type), Quantity: l.Quantity, Start: l.Start, Order: clipRunes(l.Order, 255), SubscriptionID: clipRunes(l.SubscriptionID, 255),
 		}
-		if record.End != nil {
-			lot.End = *record.End
+		if l.End != nil {
+			lot.End = *l.End
 		}
 		lots = append(lots, lot)
-		byLicense[license.ID] = append(byLicense[license.ID], lot)
+		touch(lot)
 	}
 	if err := tx.ReplaceLots(r.account.ID, lots); err != nil {
 		return err
 	}
-	rows, err := tx.Pools(PoolFilter{AccountID: r.account.ID})
-	if err != nil {
-		return err
-	}
-	pools := map[LicenseID]Pool{}
-	for _, row := range rows {
-		if row.VirtualAccountID == virtual.ID {
-			pools[row.LicenseID] = row.Pool
-			byLicense[row.LicenseID] = append([]Lot{}, byLicense[row.LicenseID]...)
+	for _, id := range slices.Sorted(maps.Keys(touched)) {
+		ledger := openLedger(tx, record, r.account.ID, id, r.now)
+		for license := range touched[id] {
+			if err := ledger.recount(byID[license]); err != nil {
+				return err
+			}
 		}
-	}
-	for id, lots := range byLicense {
-		pool, known := pools[id]
-		if !known {
-			pool = Pool{AccountID: r.account.ID, VirtualAccountID: virtual.ID, LicenseID: id}
-		}
-		before := pool
-		pool.Purchased, pool.PurchasedUntil = PurchasedAt(lots, r.now)
-		if pool == before && known {
-			continue
-		}
-		if _, err := tx.SavePool(pool); err != nil {
+		if err := ledger.settle(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// license is the account's license of a lot's tag, made or renamed by it.
-func (r *response) license(tx Tx, lot lotRecord) (License, error) {
-	license, err := tx.LicenseByTag(r.account.ID, lot.Tag)
+// applyEntitlements makes the account's licenses what the upstream says of them.
+func (r *response) applyEntitlements(tx Tx) error {
+	for _, l := range r.lots {
+		if _, known := r.entitlements[l.Tag]; !known {
+			return fail(KindInvalid, "sync-file-malformed", "The response has lots of %q and does not say what that is. Nothing was changed.", clip(l.Tag))
+		}
+	}
+	for _, tag := range slices.Sorted(maps.Keys(r.entitlements)) {
+		if err := r.license(tx, tag); err != nil {
+			return err
+		}
+	}
+	licenses, err := tx.LicensesOf(r.account.ID)
+	if err != nil {
+		return err
+	}
+	for i, l := range families(licenses) {
+		if l != licenses[i] {
+			if err := tx.SaveLicense(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// license makes the account's license of a tag what the upstream says of it.
+func (r *response) license(tx Tx, tag string) error {
+	license, err := tx.LicenseByTag(r.account.ID, tag)
+	known := r.entitlements[tag]
 	want := License{
-		ID: license.ID, AccountID: r.account.ID, Tag: lot.Tag, Name: clipRunes(lot.Name, 255),
-		Description: clipRunes(lot.Description, 1000), Type: LicenseType(lot.Type),
+		ID: license.ID, AccountID: r.account.ID, Tag: tag, Name: clipRunes(known.Name, 255), Description: clipRunes(known.Description, 1000),
+		Type: LicenseType(known.Type), Enforcement: Enforcement(known.Enforcement), Billing: Billing(known.Billing),
+		ReportingOnly: known.ReportingOnly, Overage: known.Overage, HigherTier: known.HigherTier, Family: license.Family,
 	}
 	switch {
 	case isNotFound(err):
-		return tx.CreateLicense(want)
+		_, err = tx.CreateLicense(want)
+		return err
 	case err != nil:
-		return License{}, err
+		return err
 	case want != license:
-		return want, tx.SaveLicense(want)
+		return tx.SaveLicense(want)
 	}
-	return license, nil
+	return nil
 }
 
 // confirm notes what the upstream now knows.

@@ -38,7 +38,8 @@ type Token struct {
 	ExpiresAt        time.Time
 	MaxUses          int64 // 0: unlimited
 	Uses             int64
-	ExportControlled bool
+	ExportControlled bool // devices that register with it may hold export-controlled licenses
+	AllowForce       bool // it may register a device again that is registered already
 	CreatedAt        time.Time
 	CreatedBy        string
 	RevokedAt        time.Time
@@ -153,6 +154,7 @@ type NewToken struct {
 	Days             int   // 1..365; 0 is the default life
 	MaxUses          int64 // 0: unlimited
 	ExportControlled bool
+	ForbidForce      bool
 }
 
 // CreateToken makes a registration token and returns it with its text.
@@ -175,7 +177,7 @@ func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Tok
 	now := s.Now()
 	token := Token{
 		AccountID: n.AccountID, Description: oneLine(n.Description), MaxUses: n.MaxUses,
-		ExportControlled: n.ExportControlled, CreatedAt: now, CreatedBy: actor.Name, ExpiresAt: now.Add(life).Truncate(time.Second),
+		ExportControlled: n.ExportControlled, AllowForce: !n.ForbidForce, CreatedAt: now, CreatedBy: actor.Name, ExpiresAt: now.Add(life).Truncate(time.Second),
 	}
 	text, err := s.tokenText(&token)
 	if err != nil {

@@ -2,9 +2,11 @@ package satellite_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +23,8 @@ type upstream struct {
 	signer  wire.Signer
 	subCA   map[string]*x509.Certificate
 	lots    map[string][]lot
+	// entitlements say what tags mean, where that is not the usual.
+	entitlements map[string]wire.EntitlementRecord
 	// state is what each account's records say, by kind and key.
 	state map[string]map[wire.RecordKind]map[string]wire.Record
 	// reports are the raw usage reports that arrived, by digest.
@@ -190,7 +194,14 @@ func (u *upstream) records(t testing.TB, account string) (records []wire.Record)
 		records = append(records, record)
 	}
 	for i, l := range u.lots[account] {
-		value := wire.LotRecord{Tag: l.tag, Name: "License " + l.tag, Type: "perpetual", Quantity: l.quantity, Start: l.start}
+		if !slices.ContainsFunc(records, func(r wire.Record) bool { return r.Kind == wire.RecordEntitlement && r.Key == l.tag }) {
+			entitlement := u.entitlements[l.tag]
+			entitlement.Name = "License " + l.tag
+			entitlement.Type, entitlement.Billing = cmp.Or(entitlement.Type, "perpetual"), cmp.Or(entitlement.Billing, "prepaid")
+			entitlement.Enforcement = cmp.Or(entitlement.Enforcement, "unenforced")
+			add(wire.RecordEntitlement, l.tag, entitlement)
+		}
+		value := wire.LotRecord{Tag: l.tag, Type: "perpetual", Quantity: l.quantity, Start: l.start}
 		if !l.end.IsZero() {
 			value.Type, value.End = "subscription", &l.end
 		}

@@ -141,10 +141,10 @@ func importReport(tx Tx, record recorder, actor Actor, account Account, report w
 	if until.After(now) {
 		until = now // a device's clock that runs ahead must not outbid its later reports
 	}
-	if err := drawReported(tx, instance, key.Tag, count, until, now); err != nil {
+	if err := drawReported(tx, record, instance, key.Tag, count, until, now); err != nil {
 		return err
 	}
-	if err := settleReporting(tx, instance); err != nil {
+	if err := settleReporting(tx, instance, now); err != nil {
 		return err
 	}
 	_, err = tx.CreateReport(Report{
@@ -185,7 +185,7 @@ func reporting(tx Tx, account Account, identity Identity, report wire.UsageRepor
 
 // settleReporting gives a device that only reports the state that a device with
 // its licenses is in; one that registered is told its own at its next contact.
-func settleReporting(tx Tx, instance Instance) error {
+func settleReporting(tx Tx, instance Instance, now time.Time) error {
 	if instance.RegistrationState != Unregistered {
 		return nil
 	}
@@ -193,16 +193,19 @@ func settleReporting(tx Tx, instance Instance) error {
 	if err != nil {
 		return err
 	}
+	if err := currentHoldings(tx, holdings, now); err != nil {
+		return err
+	}
 	instance.AuthorizationState = stateOf(holdings)
 	return tx.TouchInstance(instance)
 }
 
 // drawReported draws the count of a report, unless a newer measurement is counted already.
-func drawReported(tx Tx, instance Instance, tag string, count int64, until, now time.Time) error {
+func drawReported(tx Tx, record recorder, instance Instance, tag string, count int64, until, now time.Time) error {
 	license, err := tx.LicenseByTag(instance.AccountID, tag)
 	if isNotFound(err) {
 		// Devices report what they run, bought or not: the row shows purchased 0.
-		license, err = tx.CreateLicense(License{AccountID: instance.AccountID, Tag: tag, Name: tag, Type: LicensePerpetual})
+		license, err = tx.CreateLicense(License{AccountID: instance.AccountID, Tag: tag, Name: tag, Type: LicensePerpetual, Enforcement: Unenforced, Billing: BillingPrepaid})
 	}
 	if err != nil {
 		return err
@@ -223,12 +226,18 @@ func drawReported(tx Tx, instance Instance, tag string, count int64, until, now 
 	if holding.Usage.MeasuredUntil.After(until) {
 		return nil
 	}
-	holding.Usage.MeasuredUntil = until
-	holding.draw(count)
-	if err := refresh(tx, &holding.Pool, now); err != nil {
+	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
+	row, err := ledger.put(holding.row())
+	if err != nil {
 		return err
 	}
-	return saveHolding(tx, &holding)
+	// What was used was used, also of a license that would be refused to who asks first.
+	row.InUse += count - holding.Usage.Count
+	holding.Usage.Count, holding.Usage.Wanted, holding.Usage.MeasuredUntil = count, count, until
+	if err := ledger.save(holding.Usage); err != nil {
+		return err
+	}
+	return ledger.settle()
 }
 
 // Reports lists the usage reports of an account, newest first.

@@ -11,65 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// Role is what a user may do on the whole satellite.
-type Role string
-
-// The system roles.
-const (
-	RoleSystemAdmin    Role = "system-admin"
-	RoleSystemOperator Role = "system-operator" // accounts and synchronization, not users, trust or network
-	RoleSystemUser     Role = "system-user"     // reads
-)
-
-// Action is what the permission table speaks about.
-type Action string
-
-// The actions.
-const (
-	ActionRead           Action = "read"
-	ActionManageAccounts Action = "manage-accounts"
-	ActionManageTokens   Action = "manage-tokens"
-	ActionManageDevices  Action = "manage-devices"
-	ActionImportUsage    Action = "import-usage"
-	ActionSynchronize    Action = "synchronize"
-	ActionManageTrust    Action = "manage-trust"
-	ActionManageUsers    Action = "manage-users"
-)
-
-// permissions is the one table of role and action. Only Service asks it.
-var permissions = map[Role]map[Action]bool{
-	RoleSystemAdmin: {
-		ActionRead: true, ActionManageAccounts: true, ActionManageTokens: true, ActionManageDevices: true,
-		ActionImportUsage: true, ActionSynchronize: true, ActionManageTrust: true, ActionManageUsers: true,
-	},
-	RoleSystemOperator: {
-		ActionRead: true, ActionManageAccounts: true, ActionManageTokens: true, ActionManageDevices: true,
-		ActionImportUsage: true, ActionSynchronize: true,
-	},
-	RoleSystemUser: {ActionRead: true},
-}
-
-// Actor is who asks: a signed-in user, the local administrator, or a device.
-type Actor struct {
-	Name   string // as it stands in events: "local:0", an e-mail address, "device:PIID"
-	Role   Role
-	Source string // network address, or "local"
-}
-
-// May tells whether the actor's role allows the action, so that a face offers
-// only what Service would do.
-func (a Actor) May(action Action) bool { return permissions[a.Role][action] }
-
-func (a Actor) may(action Action) error {
-	if a.May(action) {
-		return nil
-	}
-	if a.Role == "" {
-		return fail(KindUnauthenticated, "not-signed-in", "Nobody is signed in. Nothing was changed.").hint("Sign in first.")
-	}
-	return fail(KindForbidden, "role-insufficient", "The role %s may not do this (%s). Nothing was changed.", a.Role, action).hint("Ask a System Admin.")
-}
-
 // UserID identifies a user.
 type UserID int64
 

@@ -318,7 +318,7 @@ func (r *request) device(piid string, problem error) error {
 			URL: poolURL(held.Pool.ID), Name: licenseName(held.License), Tag: held.License.Tag, Count: number(held.Usage.Count),
 			Mode: kit.Badge{Kind: "ok", Word: r.t("mode.in")}, Origin: r.t("mode.requested"),
 		}
-		if held.Pool.Short() {
+		if held.Short() {
 			row.Mode = kit.Badge{Kind: "bad", Word: r.t("mode.out")}
 		}
 		if !held.Usage.MeasuredUntil.IsZero() {

@@ -93,7 +93,7 @@ func (r *request) licenses(panel *licensePanel) error {
 			note = pool.VirtualAccount + ", " + note
 		}
 		page.Rows = append(page.Rows, licenseRow{
-			URL: poolURL(pool.ID) + suffix, Name: licenseName(pool.License), Note: note, State: r.poolBadge(pool.Pool),
+			URL: poolURL(pool.ID) + suffix, Name: licenseName(pool.License), Note: note, State: r.poolBadge(pool),
 			Purchased: quantity(pool.Purchased, number(pool.Purchased)), Moved: moved(pool.Pool),
 			Reserved: quantity(pool.Reserved, number(pool.Reserved)), InUse: quantity(pool.InUse, number(pool.InUse)),
 			Available: quantity(pool.Available(), number(pool.Available())), BalanceCell: quantity(pool.Balance(), number(pool.Balance())),
@@ -112,7 +112,7 @@ func moved(p satellite.Pool) cell {
 	return cell{signed(n), ""}
 }
 
-func (r *request) poolBadge(p satellite.Pool) kit.Badge {
+func (r *request) poolBadge(p satellite.PoolRow) kit.Badge {
 	if p.Short() {
 		return kit.Badge{Kind: "bad", Word: r.t("license.short")}
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ssm/satellite"
-	"ssm/satellite/wire"
 )
 
 // Device is a product instance.
@@ -58,11 +57,7 @@ func deviceDetailsOf(i satellite.InstanceDetails) DeviceDetails {
 }
 
 func heldLicenseOf(h satellite.Holding) HeldLicense {
-	mode := wire.ModeInCompliance
-	if h.Pool.Short() {
-		mode = wire.ModeOutOfCompliance
-	}
-	return HeldLicense{Tag: h.License.Tag, Name: h.License.Name, Count: h.Usage.Count, Mode: string(mode)}
+	return HeldLicense{Tag: h.License.Tag, Name: h.License.Name, Count: h.Usage.Count, Mode: string(h.Mode())}
 }
 
 type listDevicesInput struct {

@@ -47,7 +47,11 @@ func (u *upstream) answer(request []byte, tag string, now time.Time) []byte {
 	}
 	records := must(wire.NewRecordWriter(u.t.TempDir()))(u.t)
 	defer func() { _ = records.Close() }()
-	lot := wire.LotRecord{Tag: tag, Name: "Network Advantage", Type: "perpetual", Quantity: 10, Start: now}
+	entitlement := wire.EntitlementRecord{Name: "Network Advantage", Type: "perpetual", Enforcement: "unenforced", Billing: "prepaid"}
+	if err := records.Add(must(wire.NewRecord(wire.RecordEntitlement, tag, entitlement))(u.t)); err != nil {
+		u.t.Fatal(err)
+	}
+	lot := wire.LotRecord{Tag: tag, Type: "perpetual", Quantity: 10, Start: now}
 	if err := records.Add(must(wire.NewRecord(wire.RecordLot, "lot-1", lot))(u.t)); err != nil {
 		u.t.Fatal(err)
 	}

@@ -40,6 +40,12 @@ type instanceRow struct {
 	AuthorizationExpiresAt int64
 	LastContactAt          int64
 	LastAddress            string
+	ExportAllowed          bool
+	LastServed             int64
+	ApplicationID          string
+	HARole                 string `gorm:"column:ha_role"`
+	ReplyDigest            string
+	OtherDigest            string
 	ChangeNumber           int64
 }
 
@@ -49,7 +55,8 @@ var instanceColumnList = []string{
 	"id", "piid", "account_id", "virtual_account_id", "udi_pid", "udi_serial_number", "software_tag", "udi_vid", "suvi", "uuid",
 	"host_identifier", "mac_address", "hostname", "equipment_model", "software_version", "hardware_version", "registration_state",
 	"registered_at", "token_hash", "public_key_hash", "credential", "previous_credential", "certificate_serial", "certificate_not_after",
-	"authorization_state", "authorization_renew_at", "authorization_expires_at", "last_contact_at", "last_address", "change_number",
+	"authorization_state", "authorization_renew_at", "authorization_expires_at", "last_contact_at", "last_address",
+	"export_allowed", "last_served", "application_id", "ha_role", "reply_digest", "other_digest", "change_number",
 }
 
 var (
@@ -65,7 +72,8 @@ func (r *instanceRow) fields() []any {
 		&r.ID, &r.PIID, &r.AccountID, &r.VirtualAccountID, &r.UDIPID, &r.UDISerialNumber, &r.SoftwareTag, &r.UDIVID, &r.SUVI, &r.UUID,
 		&r.HostIdentifier, &r.MACAddress, &r.Hostname, &r.EquipmentModel, &r.SoftwareVersion, &r.HardwareVersion, &r.RegistrationState,
 		&r.RegisteredAt, &r.TokenHash, &r.PublicKeyHash, &r.Credential, &r.PreviousCredential, &r.CertificateSerial, &r.CertificateNotAfter,
-		&r.AuthorizationState, &r.AuthorizationRenewAt, &r.AuthorizationExpiresAt, &r.LastContactAt, &r.LastAddress, &r.ChangeNumber,
+		&r.AuthorizationState, &r.AuthorizationRenewAt, &r.AuthorizationExpiresAt, &r.LastContactAt, &r.LastAddress,
+		&r.ExportAllowed, &r.LastServed, &r.ApplicationID, &r.HARole, &r.ReplyDigest, &r.OtherDigest, &r.ChangeNumber,
 	}
 }
 
@@ -75,7 +83,8 @@ func instanceValues(i satellite.Instance, change int64) []any {
 		i.PIID, int64(i.AccountID), int64(i.VirtualAccountID), i.UDIPID, i.UDISerialNumber, i.SoftwareTag, i.UDIVID, i.SUVI, i.UUID,
 		i.HostIdentifier, i.MACAddress, i.Hostname, i.EquipmentModel, i.SoftwareVersion, i.HardwareVersion, string(i.RegistrationState),
 		micros(i.RegisteredAt), i.TokenHash[:], i.PublicKeyHash[:], i.Credential[:], i.PreviousCredential[:], i.CertificateSerial, micros(i.CertificateNotAfter),
-		string(i.AuthorizationState), micros(i.AuthorizationRenewAt), micros(i.AuthorizationExpiresAt), micros(i.LastContactAt), i.LastAddress, change,
+		string(i.AuthorizationState), micros(i.AuthorizationRenewAt), micros(i.AuthorizationExpiresAt), micros(i.LastContactAt), i.LastAddress,
+		i.ExportAllowed, i.LastServed.Microseconds(), i.ApplicationID, i.HARole, i.ReplyDigest, i.OtherDigest, change,
 	}
 }
 
@@ -90,6 +99,8 @@ func (r instanceRow) domain() satellite.Instance {
 		CertificateSerial: r.CertificateSerial, CertificateNotAfter: instant(r.CertificateNotAfter),
 		AuthorizationState: satellite.AuthorizationState(r.AuthorizationState), AuthorizationRenewAt: instant(r.AuthorizationRenewAt),
 		AuthorizationExpiresAt: instant(r.AuthorizationExpiresAt), LastContactAt: instant(r.LastContactAt), LastAddress: r.LastAddress,
+		ExportAllowed: r.ExportAllowed, LastServed: time.Duration(r.LastServed) * time.Microsecond, ApplicationID: r.ApplicationID, HARole: r.HARole,
+		ReplyDigest: r.ReplyDigest, OtherDigest: r.OtherDigest,
 		ChangeNumber: r.ChangeNumber,
 	}
 }
@@ -181,9 +192,9 @@ func (t *transaction) SaveInstance(i satellite.Instance) error {
 
 func (t *transaction) TouchInstance(i satellite.Instance) error {
 	_, err := t.statements.exec(`UPDATE instances SET previous_credential = ?, authorization_state = ?, authorization_renew_at = ?,
-		authorization_expires_at = ?, last_contact_at = ?, last_address = ? WHERE id = ?`,
+		authorization_expires_at = ?, last_contact_at = ?, last_address = ?, last_served = ?, reply_digest = ?, other_digest = ? WHERE id = ?`,
 		i.PreviousCredential[:], string(i.AuthorizationState), micros(i.AuthorizationRenewAt),
-		micros(i.AuthorizationExpiresAt), micros(i.LastContactAt), i.LastAddress, int64(i.ID))
+		micros(i.AuthorizationExpiresAt), micros(i.LastContactAt), i.LastAddress, i.LastServed.Microseconds(), i.ReplyDigest, i.OtherDigest, int64(i.ID))
 	return err
 }
 

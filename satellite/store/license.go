@@ -9,25 +9,45 @@ import (
 )
 
 type licenseRow struct {
-	ID          int64 `gorm:"primaryKey"`
-	AccountID   int64
-	Tag         string
-	Name        string
-	Description string
-	Type        string
+	ID            int64 `gorm:"primaryKey"`
+	AccountID     int64
+	Tag           string
+	Name          string
+	Description   string
+	Type          string
+	Enforcement   string
+	Billing       string
+	ReportingOnly bool
+	Overage       bool
+	HigherTier    string
+	Family        int64
 }
 
 func (licenseRow) TableName() string { return "licenses" }
 
+// licenseColumns are those that say what a license means, of table l.
+const licenseColumns = `l.tag, l.name, l.description, l.type, l.enforcement, l.billing, l.reporting_only, l.overage, l.higher_tier, l.family`
+
+// meaning is where licenseColumns go.
+func (r *licenseRow) meaning() []any {
+	return []any{&r.Tag, &r.Name, &r.Description, &r.Type, &r.Enforcement, &r.Billing, &r.ReportingOnly, &r.Overage, &r.HigherTier, &r.Family}
+}
+
 func (r licenseRow) domain() satellite.License {
 	return satellite.License{
 		ID: satellite.LicenseID(r.ID), AccountID: satellite.AccountID(r.AccountID), Tag: r.Tag, Name: r.Name,
-		Description: r.Description, Type: satellite.LicenseType(r.Type),
+		Description: r.Description, Type: satellite.LicenseType(r.Type), Enforcement: satellite.Enforcement(r.Enforcement),
+		Billing: satellite.Billing(r.Billing), ReportingOnly: r.ReportingOnly, Overage: r.Overage, HigherTier: r.HigherTier,
+		Family: satellite.LicenseID(r.Family),
 	}
 }
 
 func licenseToRow(l satellite.License) licenseRow {
-	return licenseRow{ID: int64(l.ID), AccountID: int64(l.AccountID), Tag: l.Tag, Name: l.Name, Description: l.Description, Type: string(l.Type)}
+	return licenseRow{
+		ID: int64(l.ID), AccountID: int64(l.AccountID), Tag: l.Tag, Name: l.Name, Description: l.Description, Type: string(l.Type),
+		Enforcement: string(l.Enforcement), Billing: string(l.Billing), ReportingOnly: l.ReportingOnly, Overage: l.Overage,
+		HigherTier: l.HigherTier, Family: int64(l.Family),
+	}
 }
 
 func (t *transaction) CreateLicense(l satellite.License) (satellite.License, error) {
@@ -39,14 +59,25 @@ func (t *transaction) CreateLicense(l satellite.License) (satellite.License, err
 
 func (t *transaction) LicenseByTag(account satellite.AccountID, tag string) (satellite.License, error) {
 	var r licenseRow
-	err := t.one("license", tag, []any{&r.ID, &r.AccountID, &r.Tag, &r.Name, &r.Description, &r.Type},
-		`SELECT id, account_id, tag, name, description, type FROM licenses WHERE account_id = ? AND tag = ?`, int64(account), tag)
+	err := t.one("license", tag, append([]any{&r.ID, &r.AccountID}, r.meaning()...),
+		`SELECT l.id, l.account_id, `+licenseColumns+` FROM licenses l WHERE l.account_id = ? AND l.tag = ?`, int64(account), tag)
 	return r.domain(), err
+}
+
+func (t *transaction) LicensesOf(account satellite.AccountID) ([]satellite.License, error) {
+	var rows []licenseRow
+	err := t.db.Raw(`SELECT l.id, l.account_id, `+licenseColumns+` FROM licenses l WHERE l.account_id = ? ORDER BY l.tag`, account).Scan(&rows).Error
+	list := make([]satellite.License, len(rows))
+	for i, r := range rows {
+		list[i] = r.domain()
+	}
+	return list, err
 }
 
 func (t *transaction) SaveLicense(l satellite.License) error {
 	r := licenseToRow(l)
-	return t.db.Select("name", "description", "type").Where("id = ?", r.ID).Updates(&r).Error
+	return t.db.Select("name", "description", "type", "enforcement", "billing", "reporting_only", "overage", "higher_tier", "family").
+		Where("id = ?", r.ID).Updates(&r).Error
 }
 
 type lotRow struct {
@@ -59,22 +90,42 @@ type lotRow struct {
 	Quantity         int64
 	StartAt          int64
 	EndAt            int64
+	OrderNumber      string
+	SubscriptionID   string
+}
+
+var lotColumns = []string{
+	"id", "account_id", "upstream_id", "virtual_account_id", "license_id", "type", "quantity", "start_at", "end_at", "order_number", "subscription_id",
+}
+
+func (r lotRow) domain() satellite.Lot {
+	return satellite.Lot{
+		UpstreamID: r.UpstreamID, AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID),
+		LicenseID: satellite.LicenseID(r.LicenseID), Type: satellite.LicenseType(r.Type), Quantity: r.Quantity, Start: instant(r.StartAt), End: instant(r.EndAt),
+		Order: r.OrderNumber, SubscriptionID: r.SubscriptionID,
+	}
+}
+
+func lotsOf(rows []lotRow) []satellite.Lot {
+	lots := make([]satellite.Lot, len(rows))
+	for i, r := range rows {
+		lots[i] = r.domain()
+	}
+	return lots
 }
 
 func (lotRow) TableName() string { return "lots" }
 
 func (t *transaction) Lots(virtual satellite.VirtualAccountID, license satellite.LicenseID) ([]satellite.Lot, error) {
 	var rows []lotRow
-	err := t.db.Select("id", "account_id", "upstream_id", "virtual_account_id", "license_id", "type", "quantity", "start_at", "end_at").
-		Where("virtual_account_id = ? AND license_id = ?", virtual, license).Order("start_at, id").Find(&rows).Error
-	lots := make([]satellite.Lot, len(rows))
-	for i, r := range rows {
-		lots[i] = satellite.Lot{
-			UpstreamID: r.UpstreamID, AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID),
-			LicenseID: satellite.LicenseID(r.LicenseID), Type: satellite.LicenseType(r.Type), Quantity: r.Quantity, Start: instant(r.StartAt), End: instant(r.EndAt),
-		}
-	}
-	return lots, err
+	err := t.db.Select(lotColumns).Where("virtual_account_id = ? AND license_id = ?", virtual, license).Order("start_at, id").Find(&rows).Error
+	return lotsOf(rows), err
+}
+
+func (t *transaction) LotsOf(account satellite.AccountID) ([]satellite.Lot, error) {
+	var rows []lotRow
+	err := t.db.Select(lotColumns).Where("account_id = ?", account).Order("upstream_id").Find(&rows).Error
+	return lotsOf(rows), err
 }
 
 func (t *transaction) ReplaceLots(account satellite.AccountID, lots []satellite.Lot) error {
@@ -86,6 +137,7 @@ func (t *transaction) ReplaceLots(account satellite.AccountID, lots []satellite.
 		rows[i] = lotRow{
 			AccountID: int64(l.AccountID), UpstreamID: l.UpstreamID, VirtualAccountID: int64(l.VirtualAccountID), LicenseID: int64(l.LicenseID),
 			Type: string(l.Type), Quantity: l.Quantity, StartAt: micros(l.Start), EndAt: micros(l.End),
+			OrderNumber: l.Order, SubscriptionID: l.SubscriptionID,
 		}
 	}
 	if len(rows) == 0 {
@@ -105,13 +157,14 @@ type poolRow struct {
 	Reserved         int64
 	TransferredIn    int64
 	TransferredOut   int64
+	Insufficient     bool
 	ChangeNumber     int64
 }
 
 func (r *poolRow) fields() []any {
 	return []any{
 		&r.ID, &r.AccountID, &r.VirtualAccountID, &r.LicenseID, &r.Purchased, &r.PurchasedUntil, &r.InUse, &r.Reserved,
-		&r.TransferredIn, &r.TransferredOut, &r.ChangeNumber,
+		&r.TransferredIn, &r.TransferredOut, &r.Insufficient, &r.ChangeNumber,
 	}
 }
 
@@ -119,12 +172,12 @@ func (r poolRow) domain() satellite.Pool {
 	return satellite.Pool{
 		ID: r.ID, AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID), LicenseID: satellite.LicenseID(r.LicenseID),
 		Purchased: r.Purchased, PurchasedUntil: instant(r.PurchasedUntil), InUse: r.InUse, Reserved: r.Reserved,
-		TransferredIn: r.TransferredIn, TransferredOut: r.TransferredOut, ChangeNumber: r.ChangeNumber,
+		TransferredIn: r.TransferredIn, TransferredOut: r.TransferredOut, Insufficient: r.Insufficient, ChangeNumber: r.ChangeNumber,
 	}
 }
 
 const poolColumns = `p.id, p.account_id, p.virtual_account_id, p.license_id, p.purchased, p.purchased_until, p.in_use, p.reserved,
-	p.transferred_in, p.transferred_out, p.change_number`
+	p.transferred_in, p.transferred_out, p.insufficient, p.change_number`
 
 func (t *transaction) Pool(virtual satellite.VirtualAccountID, license satellite.LicenseID) (satellite.Pool, error) {
 	var r poolRow
@@ -139,14 +192,14 @@ func (t *transaction) SavePool(p satellite.Pool) (satellite.Pool, error) {
 	p.ChangeNumber = t.nextChange()
 	if p.ID != 0 {
 		_, err := t.statements.exec(`UPDATE pools SET purchased = ?, purchased_until = ?, in_use = ?, reserved = ?, transferred_in = ?,
-			transferred_out = ?, change_number = ? WHERE id = ?`,
-			p.Purchased, micros(p.PurchasedUntil), p.InUse, p.Reserved, p.TransferredIn, p.TransferredOut, p.ChangeNumber, p.ID)
+			transferred_out = ?, insufficient = ?, change_number = ? WHERE id = ?`,
+			p.Purchased, micros(p.PurchasedUntil), p.InUse, p.Reserved, p.TransferredIn, p.TransferredOut, p.Insufficient, p.ChangeNumber, p.ID)
 		return p, err
 	}
 	result, err := t.statements.exec(`INSERT INTO pools (account_id, virtual_account_id, license_id, purchased, purchased_until, in_use,
-		reserved, transferred_in, transferred_out, change_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		reserved, transferred_in, transferred_out, insufficient, change_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		int64(p.AccountID), int64(p.VirtualAccountID), int64(p.LicenseID), p.Purchased, micros(p.PurchasedUntil), p.InUse,
-		p.Reserved, p.TransferredIn, p.TransferredOut, p.ChangeNumber)
+		p.Reserved, p.TransferredIn, p.TransferredOut, p.Insufficient, p.ChangeNumber)
 	if err != nil {
 		return p, err
 	}
@@ -154,27 +207,19 @@ func (t *transaction) SavePool(p satellite.Pool) (satellite.Pool, error) {
 	return p, err
 }
 
-// poolNames is a pool with the names that a person reads.
+// poolNames is a pool with its license and the names that a person reads.
 type poolNames struct {
-	Counters       poolRow `gorm:"embedded"`
-	Tag            string
-	Name           string
-	Description    string
-	Type           string
+	Counters       poolRow    `gorm:"embedded"`
+	License        licenseRow `gorm:"embedded"`
 	VirtualAccount string
 }
 
-const poolQuery = `SELECT ` + poolColumns + `, l.tag, l.name, l.description, l.type, v.name AS virtual_account
+const poolQuery = `SELECT ` + poolColumns + `, ` + licenseColumns + `, v.name AS virtual_account
 	FROM pools p JOIN licenses l ON l.id = p.license_id JOIN virtual_accounts v ON v.id = p.virtual_account_id`
 
 func (r poolNames) domain() satellite.PoolRow {
-	return satellite.PoolRow{
-		Pool: r.Counters.domain(), VirtualAccount: r.VirtualAccount,
-		License: satellite.License{
-			ID: satellite.LicenseID(r.Counters.LicenseID), AccountID: satellite.AccountID(r.Counters.AccountID), Tag: r.Tag, Name: r.Name,
-			Description: r.Description, Type: satellite.LicenseType(r.Type),
-		},
-	}
+	r.License.ID, r.License.AccountID = r.Counters.LicenseID, r.Counters.AccountID
+	return satellite.PoolRow{Pool: r.Counters.domain(), License: r.License.domain(), VirtualAccount: r.VirtualAccount}
 }
 
 func poolsOf(rows []poolNames) []satellite.PoolRow {
@@ -199,6 +244,9 @@ func (t *transaction) Pools(filter satellite.PoolFilter) ([]satellite.PoolRow, e
 	if filter.Search != "" {
 		query, args = query+` AND (instr(lower(l.name), lower(?)) = 1 OR instr(l.tag, ?) = 1)`, append(args, filter.Search, filter.Search)
 	}
+	if !filter.Scope.All {
+		query, args = query+` AND (p.account_id IN ? OR p.virtual_account_id IN ?)`, append(args, filter.Scope.Accounts, filter.Scope.VirtualAccounts)
+	}
 	var rows []poolNames
 	err := t.db.Raw(query+` ORDER BY l.name, l.tag, v.name`, args...).Scan(&rows).Error
 	return poolsOf(rows), err
@@ -211,7 +259,7 @@ func (t *transaction) ChangedPools(account satellite.AccountID, after int64, lim
 }
 
 func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, error) {
-	rows, err := t.statements.query(`SELECT u.count, u.measured_until, l.tag, l.name, l.description, l.type, `+poolColumns+`
+	rows, err := t.statements.query(`SELECT u.count, u.wanted, u.measured_until, `+licenseColumns+`, `+poolColumns+`
 		FROM usages u JOIN licenses l ON l.id = u.license_id
 		JOIN pools p ON p.virtual_account_id = u.virtual_account_id AND p.license_id = u.license_id
 		WHERE u.instance_id = ?`, int64(id))
@@ -221,10 +269,10 @@ func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, er
 	defer func() { _ = rows.Close() }()
 	var holdings []satellite.Holding
 	for rows.Next() {
-		var count, measured int64
+		var count, wanted, measured int64
 		var license licenseRow
 		var pool poolRow
-		if err := rows.Scan(append([]any{&count, &measured, &license.Tag, &license.Name, &license.Description, &license.Type}, pool.fields()...)...); err != nil {
+		if err := rows.Scan(append(append([]any{&count, &wanted, &measured}, license.meaning()...), pool.fields()...)...); err != nil {
 			return nil, err
 		}
 		license.ID, license.AccountID = pool.LicenseID, pool.AccountID
@@ -232,7 +280,7 @@ func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, er
 			License: license.domain(), Pool: pool.domain(),
 			Usage: satellite.Usage{
 				InstanceID: id, LicenseID: satellite.LicenseID(pool.LicenseID), VirtualAccountID: satellite.VirtualAccountID(pool.VirtualAccountID),
-				Count: count, MeasuredUntil: instant(measured),
+				Count: count, Wanted: wanted, MeasuredUntil: instant(measured),
 			},
 		})
 	}
@@ -242,15 +290,48 @@ func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, er
 }
 
 func (t *transaction) SaveUsage(u satellite.Usage) error {
-	if u.Count == 0 && u.MeasuredUntil.IsZero() {
+	if u.Count == 0 && u.Wanted == 0 && u.MeasuredUntil.IsZero() {
 		_, err := t.statements.exec(`DELETE FROM usages WHERE instance_id = ? AND license_id = ?`, int64(u.InstanceID), int64(u.LicenseID))
 		return err
 	}
-	_, err := t.statements.exec(`INSERT INTO usages (instance_id, license_id, virtual_account_id, count, measured_until) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (instance_id, license_id) DO UPDATE SET virtual_account_id = excluded.virtual_account_id, count = excluded.count, measured_until = excluded.measured_until`,
-		int64(u.InstanceID), int64(u.LicenseID), int64(u.VirtualAccountID), u.Count, micros(u.MeasuredUntil))
+	_, err := t.statements.exec(`INSERT INTO usages (instance_id, license_id, virtual_account_id, count, wanted, measured_until) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (instance_id, license_id) DO UPDATE SET virtual_account_id = excluded.virtual_account_id, count = excluded.count,
+			wanted = excluded.wanted, measured_until = excluded.measured_until`,
+		int64(u.InstanceID), int64(u.LicenseID), int64(u.VirtualAccountID), u.Count, u.Wanted, micros(u.MeasuredUntil))
 	return err
 }
+
+// Family returns a row for every license of the family, with a pool of ID 0
+// where the virtual account has none.
+func (t *transaction) Family(virtual satellite.VirtualAccountID, family satellite.LicenseID) ([]satellite.PoolRow, error) {
+	rows, err := t.statements.query(`SELECT l.id, l.account_id, `+licenseColumns+`, `+poolOrNone+`
+		FROM licenses l LEFT JOIN pools p ON p.license_id = l.id AND p.virtual_account_id = ? WHERE l.family = ?`, int64(virtual), int64(family))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []satellite.PoolRow
+	for rows.Next() {
+		var license licenseRow
+		var pool poolRow
+		if err := rows.Scan(append(append([]any{&license.ID, &license.AccountID}, license.meaning()...), pool.fields()...)...); err != nil {
+			return nil, err
+		}
+		pool.AccountID, pool.VirtualAccountID, pool.LicenseID = license.AccountID, int64(virtual), license.ID
+		list = append(list, satellite.PoolRow{Pool: pool.domain(), License: license.domain()})
+	}
+	slices.SortFunc(list, func(a, b satellite.PoolRow) int { return strings.Compare(a.License.Tag, b.License.Tag) })
+	return list, rows.Err()
+}
+
+// poolOrNone are poolColumns where there may be no pool.
+var poolOrNone = func() string {
+	columns := strings.Split(poolColumns, ",")
+	for i, c := range columns {
+		columns[i] = "COALESCE(" + strings.TrimSpace(c) + ", 0)"
+	}
+	return strings.Join(columns, ", ")
+}()
 
 func (t *transaction) UsagesOf(virtual satellite.VirtualAccountID, license satellite.LicenseID, page satellite.Page) ([]satellite.UsageRow, error) {
 	var rows []struct {

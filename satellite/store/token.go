@@ -17,6 +17,7 @@ type tokenRow struct {
 	MaxUses          int64
 	Uses             int64
 	ExportControlled bool
+	AllowForce       bool
 	CreatedAt        int64 `gorm:"autoCreateTime:false"`
 	CreatedBy        string
 	RevokedAt        int64
@@ -25,12 +26,12 @@ type tokenRow struct {
 
 func (tokenRow) TableName() string { return "tokens" }
 
-const tokenColumns = `id, account_id, virtual_account_id, description, text, hash, expires_at, max_uses, uses, export_controlled, created_at, created_by, revoked_at, change_number`
+const tokenColumns = `id, account_id, virtual_account_id, description, text, hash, expires_at, max_uses, uses, export_controlled, allow_force, created_at, created_by, revoked_at, change_number`
 
 func (r *tokenRow) fields() []any {
 	return []any{
 		&r.ID, &r.AccountID, &r.VirtualAccountID, &r.Description, &r.Text, &r.Hash, &r.ExpiresAt, &r.MaxUses, &r.Uses,
-		&r.ExportControlled, &r.CreatedAt, &r.CreatedBy, &r.RevokedAt, &r.ChangeNumber,
+		&r.ExportControlled, &r.AllowForce, &r.CreatedAt, &r.CreatedBy, &r.RevokedAt, &r.ChangeNumber,
 	}
 }
 
@@ -38,7 +39,7 @@ func (r tokenRow) domain() satellite.Token {
 	return satellite.Token{
 		ID: satellite.TokenID(r.ID), AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID),
 		Description: r.Description, Text: r.Text, Hash: hash32(r.Hash), ExpiresAt: instant(r.ExpiresAt), MaxUses: r.MaxUses, Uses: r.Uses,
-		ExportControlled: r.ExportControlled, CreatedAt: instant(r.CreatedAt), CreatedBy: r.CreatedBy, RevokedAt: instant(r.RevokedAt),
+		ExportControlled: r.ExportControlled, AllowForce: r.AllowForce, CreatedAt: instant(r.CreatedAt), CreatedBy: r.CreatedBy, RevokedAt: instant(r.RevokedAt),
 		ChangeNumber: r.ChangeNumber,
 	}
 }
@@ -47,7 +48,7 @@ func (t *transaction) CreateToken(token satellite.Token) (satellite.Token, error
 	r := tokenRow{
 		AccountID: int64(token.AccountID), VirtualAccountID: int64(token.VirtualAccountID), Description: token.Description,
 		Text: token.Text, Hash: token.Hash[:], ExpiresAt: micros(token.ExpiresAt), MaxUses: token.MaxUses, Uses: token.Uses,
-		ExportControlled: token.ExportControlled, CreatedAt: micros(token.CreatedAt), CreatedBy: token.CreatedBy,
+		ExportControlled: token.ExportControlled, AllowForce: token.AllowForce, CreatedAt: micros(token.CreatedAt), CreatedBy: token.CreatedBy,
 		RevokedAt: micros(token.RevokedAt), ChangeNumber: t.nextChange(),
 	}
 	err := t.db.Create(&r).Error

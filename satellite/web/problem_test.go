@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -209,7 +210,7 @@ func TestAnActorComesFromWhereTheConnectionComes(t *testing.T) {
 			t.Errorf("%s is %s, want %s", remote, got, want)
 		}
 		c := web.New(slog.New(slog.DiscardHandler)).NewContext(request, httptest.NewRecorder())
-		if got := web.Actor(c); got != (satellite.Actor{Source: want}) || got.May(satellite.ActionRead) {
+		if got := web.Actor(c); !reflect.DeepEqual(got, satellite.Actor{Source: want}) || got.May(satellite.ActionRead) {
 			t.Errorf("nobody is %+v", got)
 		}
 		web.SetActor(c, satellite.Actor{Name: "a@example.com", Role: satellite.RoleSystemUser})

@@ -165,10 +165,10 @@ func raceForTheLastTen(t *testing.T, s satellite.Store) {
 				if _, err := tx.SavePool(p); err != nil {
 					return err
 				}
-				if err := tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, LicenseID: w.license.ID, VirtualAccountID: w.virtual.ID, Count: 1}); err != nil {
+				if err := tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, LicenseID: w.license.ID, VirtualAccountID: w.virtual.ID, Count: 1, Wanted: 1}); err != nil {
 					return err
 				}
-				if p.Short() {
+				if p.Balance() < 0 {
 					return errRefused
 				}
 				return tx.Record(satellite.Event{At: base, Type: "draw"})
