@@ -82,7 +82,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
 		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
 		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
-		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{AccountID: account}); return err },
+		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account}); return err },
 		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
 		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {

@@ -103,7 +103,7 @@ func searchPools(t *testing.T, s satellite.Store, w world) {
 	})
 	view(t, s, func(tx satellite.Tx) error {
 		for search, want := range map[string]int{"rout": 1, "tag-": 2, "Advantage": 0, "TAG-": 0, "": 2} {
-			rows, err := tx.Pools(satellite.PoolFilter{AccountID: w.account.ID, Search: search})
+			rows, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: w.account.ID, Search: search})
 			if err != nil || len(rows) != want {
 				t.Errorf("%q finds %d pools (%v), want %d", search, len(rows), err, want)
 			}

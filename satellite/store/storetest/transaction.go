@@ -69,7 +69,7 @@ func viewsAreConsistent(t *testing.T, s satellite.Store) {
 				return err
 			}
 			runtime.Gosched()
-			rows, err := tx.Pools(satellite.PoolFilter{AccountID: w.account.ID})
+			rows, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: w.account.ID})
 			for _, row := range rows {
 				sum += row.Purchased
 				if row.LicenseID == w.license.ID {
