@@ -82,9 +82,12 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
 		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
 		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
-		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account}); return err },
-		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
-		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
+		"Pools": func(tx satellite.Tx) error {
+			_, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account})
+			return err
+		},
+		"Holdings": func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"UsagesOf": func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {
 			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
 		},
@@ -98,6 +101,19 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"Record":            func(tx satellite.Tx) error { return tx.Record(satellite.Event{Type: "x"}) },
 		"EventsAfter": func(tx satellite.Tx) error {
 			_, err := tx.EventsAfter(satellite.EventKey{Node: "1", Number: 5}, 10)
+			return err
+		},
+		"PruneEvents": func(tx satellite.Tx) error { return tx.PruneEvents(satellite.EventBeginning{Node: "1", Number: 5}) },
+		"Family":      func(tx satellite.Tx) error { _, err := tx.Family(virtual, license); return err },
+		"LicensesOf":  func(tx satellite.Tx) error { _, err := tx.LicensesOf(account); return err },
+		"LotsOf":      func(tx satellite.Tx) error { _, err := tx.LotsOf(account); return err },
+		"OpenAlert": func(tx satellite.Tx) error {
+			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: "x", Key: "y"})
+			return err
+		},
+		"CloseAlert": func(tx satellite.Tx) error { _, err := tx.CloseAlert(account, "x", "y", at); return err },
+		"Alerts": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
 			return err
 		},
 		"EventHeads":       func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
