@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ssm/certs"
+	"ssm/satellite/wire"
 )
 
 // What a device is called whose operator names nothing.
@@ -38,6 +39,11 @@ type Options struct {
 	// Identity, as far as it is known. An empty product id or serial number is
 	// filled in when the folder is new, and stays the same ever after.
 	Identity Identity
+
+	// HighAvailability makes the device a member of a pair that counts once. An
+	// empty field stays as it is kept; the satellite is told with the next
+	// registration or authorization.
+	HighAvailability wire.HighAvailability
 }
 
 // Agent is a device at work on its state folder. Its methods may be called
@@ -116,6 +122,13 @@ func (s *saved) merge(o Options, fresh bool) error {
 	var err error
 	if s.Identity, err = mergeIdentity(s.Identity, o.Identity, fresh); err != nil {
 		return err
+	}
+	pair, err := mergePair(s.HighAvailability, o.HighAvailability)
+	if err != nil {
+		return err
+	}
+	if pair != s.HighAvailability {
+		s.HighAvailability, s.Unanswered = pair, s.PIID != ""
 	}
 	if o.URL != "" {
 		address, err := transportURL(o.URL)
@@ -234,10 +247,15 @@ func (a *Agent) Certificate() *x509.Certificate {
 func (a *Agent) time() time.Time { return State{ClockOffset: a.offset.Load()}.Now(a.now()) }
 
 // update changes the state, in the folder first: what is not on disk is not so.
+// The evaluation is counted up to the change by the clock before it, and runs on
+// by the clock after it: a corrected clock is no time that has passed.
 func (a *Agent) update(change func(*saved)) error {
+	local := a.now()
 	next := a.saved
 	next.State = next.clone()
+	next.Evaluation = next.Evaluation.At(next.Now(local))
 	change(&next)
+	next.Evaluation = next.Evaluation.set(next.Evaluating(), next.Now(local))
 	return a.save(next)
 }
 

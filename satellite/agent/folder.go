@@ -73,6 +73,8 @@ func (s saved) check() error {
 		return errors.New("it names no device")
 	case s.Registration == Registered && (s.PIID == "" || len(s.Key) == 0 || len(s.Certificate) == 0):
 		return errors.New("it says registered, but lacks PIID, key or certificate")
+	case s.Evaluation.Used < 0:
+		return errors.New("its evaluation period is more than whole")
 	}
 	return nil
 }
