@@ -123,12 +123,8 @@ func (s *saved) merge(o Options, fresh bool) error {
 	if s.Identity, err = mergeIdentity(s.Identity, o.Identity, fresh); err != nil {
 		return err
 	}
-	pair, err := mergePair(s.HighAvailability, o.HighAvailability)
-	if err != nil {
+	if err := s.mergePair(o.HighAvailability); err != nil {
 		return err
-	}
-	if pair != s.HighAvailability {
-		s.HighAvailability, s.Unanswered = pair, s.PIID != ""
 	}
 	if o.URL != "" {
 		address, err := transportURL(o.URL)

@@ -47,7 +47,7 @@ func (a *Agent) Request(ctx context.Context, tag string, count int64) error {
 func (a *Agent) SwitchRole(ctx context.Context, role string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	pair, err := mergePair(a.saved.HighAvailability, wire.HighAvailability{Role: role})
+	pair, err := merged(a.saved.HighAvailability, wire.HighAvailability{Role: role})
 	if err != nil {
 		return err
 	}

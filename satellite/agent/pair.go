@@ -17,9 +17,21 @@ func (s State) pair() *wire.HighAvailability {
 	return &pair
 }
 
-// mergePair puts a membership over the one that was kept; empty fields stay as
-// they were. ErrUsage.
-func mergePair(kept, given wire.HighAvailability) (wire.HighAvailability, error) {
+// mergePair puts a membership over the one that was kept, if one is given.
+func (s *saved) mergePair(given wire.HighAvailability) error {
+	if given == (wire.HighAvailability{}) {
+		return nil
+	}
+	pair, err := merged(s.HighAvailability, given)
+	if err == nil && pair != s.HighAvailability {
+		s.HighAvailability, s.Unanswered = pair, s.PIID != ""
+	}
+	return err
+}
+
+// merged is a membership over the one that was kept; empty fields stay as they
+// were. ErrUsage.
+func merged(kept, given wire.HighAvailability) (wire.HighAvailability, error) {
 	pair := kept
 	if given.ApplicationID != "" {
 		pair.ApplicationID = given.ApplicationID
@@ -29,8 +41,6 @@ func mergePair(kept, given wire.HighAvailability) (wire.HighAvailability, error)
 	}
 	reason := ""
 	switch {
-	case pair == kept && given == (wire.HighAvailability{}):
-		return kept, nil
 	case pair.Role != wire.RoleActive && pair.Role != wire.RoleStandby:
 		reason = fmt.Sprintf("the role of a member of a high-availability pair is %q or %q", wire.RoleActive, wire.RoleStandby)
 	case pair.ApplicationID == "":
