@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"ssm/certs"
-	"ssm/satellite/wire"
 )
 
 // What a device is called whose operator names nothing.
@@ -40,10 +39,10 @@ type Options struct {
 	// filled in when the folder is new, and stays the same ever after.
 	Identity Identity
 
-	// HighAvailability makes the device a member of a pair that counts once. An
+	// Pair makes the device a member of a pair that counts once. An
 	// empty field stays as it is kept; the satellite is told with the next
 	// registration or authorization.
-	HighAvailability wire.HighAvailability
+	Pair Pair
 }
 
 // Agent is a device at work on its state folder. Its methods may be called
@@ -123,7 +122,7 @@ func (s *saved) merge(o Options, fresh bool) error {
 	if s.Identity, err = mergeIdentity(s.Identity, o.Identity, fresh); err != nil {
 		return err
 	}
-	if err := s.mergePair(o.HighAvailability); err != nil {
+	if err := s.mergePair(o.Pair); err != nil {
 		return err
 	}
 	if o.URL != "" {

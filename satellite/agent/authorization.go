@@ -47,11 +47,11 @@ func (a *Agent) Request(ctx context.Context, tag string, count int64) error {
 func (a *Agent) SwitchRole(ctx context.Context, role string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	pair, err := merged(a.saved.HighAvailability, wire.HighAvailability{Role: role})
+	pair, err := merged(a.saved.Pair, Pair{Role: role})
 	if err != nil {
 		return err
 	}
-	return a.apply(ctx, func(s *saved) { s.HighAvailability = pair })
+	return a.apply(ctx, func(s *saved) { s.Pair = pair })
 }
 
 // apply changes what the device asks for, and asks for it, if it is registered.
@@ -76,7 +76,7 @@ func (a *Agent) apply(ctx context.Context, change func(*saved)) error {
 	var refused *Refused
 	if errors.As(err, &refused) || errors.Is(err, ErrUntrusted) {
 		return errors.Join(err, a.update(func(s *saved) {
-			s.Wanted, s.HighAvailability, s.Unanswered = before.Wanted, before.HighAvailability, before.Unanswered
+			s.Wanted, s.Pair, s.Unanswered = before.Wanted, before.Pair, before.Unanswered
 		}))
 	}
 	return err
@@ -98,7 +98,7 @@ func (a *Agent) authorize(ctx context.Context) error {
 	reply, err := a.ask(ctx, question{
 		kind: wire.Authorization, key: a.key, certificate: a.saved.Certificate,
 		data: wire.RequestData{
-			Entitlements: a.saved.entitlements(), Hostname: a.saved.Identity.Hostname, HighAvailability: a.saved.pair(),
+			Entitlements: a.saved.entitlements(), Hostname: a.saved.Identity.Hostname, HighAvailability: a.saved.Pair.message(),
 		},
 	})
 	if err != nil {

@@ -52,7 +52,7 @@ func (a *Agent) Register(ctx context.Context, token string, force bool) error {
 		}
 	}
 	reply, err := a.ask(ctx, question{kind: wire.Registration, key: key, data: wire.RequestData{
-		Token: token, CertificateRequest: base64.StdEncoding.EncodeToString(request), Force: force, HighAvailability: a.saved.pair(),
+		Token: token, CertificateRequest: base64.StdEncoding.EncodeToString(request), Force: force, HighAvailability: a.saved.Pair.message(),
 		SoftwareTag: identity.SoftwareTag, Hostname: identity.Hostname, EquipmentModel: identity.UDIPID, SoftwareVersion: Version,
 	}})
 	if err != nil {

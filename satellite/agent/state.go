@@ -88,9 +88,7 @@ type State struct {
 	AuthorizationExpiresAt time.Time `json:"authorization_expires_at,omitzero"`
 
 	Evaluation Evaluation `json:"evaluation,omitzero"`
-	// HighAvailability says which pair the device is a member of, and as what;
-	// empty for a device on its own.
-	HighAvailability wire.HighAvailability `json:"high_availability,omitzero"`
+	Pair       Pair       `json:"pair,omitzero"`
 
 	// ClockOffset is the satellite's time minus the time of this machine, in
 	// milliseconds, as the satellite once told it.
@@ -107,13 +105,13 @@ type State struct {
 
 // Counters are how often things happened in the life of a state folder.
 type Counters struct {
-	Registrations    int64 `json:"registrations,omitempty"`
-	Authorizations   int64 `json:"authorizations,omitempty"`
-	Renewals         int64 `json:"renewals,omitempty"` // of the ID certificate
-	Deregistrations  int64 `json:"deregistrations,omitempty"`
-	Refusals         int64 `json:"refusals,omitempty"` // signed ones
-	Failures         int64 `json:"failures,omitempty"` // no answer
-	ClockCorrections int64 `json:"clock_corrections,omitempty"`
+	Registrations    int64 `json:"registrations"`
+	Authorizations   int64 `json:"authorizations"`
+	Renewals         int64 `json:"renewals"` // of the ID certificate
+	Deregistrations  int64 `json:"deregistrations"`
+	Refusals         int64 `json:"refusals"` // signed ones
+	Failures         int64 `json:"failures"` // no answer
+	ClockCorrections int64 `json:"clock_corrections"`
 }
 
 // count counts an accepted reply.
@@ -178,7 +176,7 @@ func (s State) clone() State {
 func (s *State) forget(reason string, now time.Time) {
 	*s = State{
 		Identity: s.Identity, URL: s.URL, Bundle: s.Bundle, Roots: s.Roots,
-		Registration: Unregistered, Wanted: s.Wanted, Evaluation: s.Evaluation, HighAvailability: s.HighAvailability,
+		Registration: Unregistered, Wanted: s.Wanted, Evaluation: s.Evaluation, Pair: s.Pair,
 		ClockOffset: s.ClockOffset, LastContact: s.LastContact, SignerSerial: s.SignerSerial,
 		LastReply: s.LastReply, Counters: s.Counters,
 	}
