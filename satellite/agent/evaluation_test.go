@@ -105,6 +105,9 @@ func TestTheEvaluationIsPausedAndResumedAndNeverReset(t *testing.T) {
 	s.days(120)
 	checkEvaluation(t, "20 days after the deregistration", device.State(), agent.InEvaluation, 60*day, wire.ModeEvaluation)
 	step(device.Request(ctx, "A", 0))
+	if wanted := device.State().Wanted; len(wanted) != 0 {
+		t.Errorf("a release that nobody has to be told of is kept: %v", wanted)
+	}
 	s.days(150)
 	checkEvaluation(t, "released", device.State(), "", 60*day, "")
 	step(device.Request(ctx, "A", 2))
@@ -135,6 +138,25 @@ func TestADeviceThatWasRemovedGoesOnInEvaluation(t *testing.T) {
 	}
 	s.days(30)
 	checkEvaluation(t, "after 30 days", device.State(), agent.InEvaluation, 30*day, wire.ModeEvaluation)
+}
+
+func TestAReleaseThatNobodyConfirmedEndsWithTheRegistration(t *testing.T) {
+	t.Parallel()
+	s := newSatellite(t)
+	device := s.registered()
+	if err := device.Request(t.Context(), "A", 2); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func() { s.lose = 2 })
+	if err := device.Request(t.Context(), "A", 0); !errors.Is(err, agent.ErrConnection) {
+		t.Fatal(err)
+	}
+	if err := device.Deregister(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := device.State(); len(got.Wanted) != 0 || got.Evaluating() || got.Evaluation.Running() {
+		t.Errorf("wanted %v, evaluation %+v", got.Wanted, got.Evaluation)
+	}
 }
 
 func TestACorrectedClockIsNoTimeOfEvaluation(t *testing.T) {

@@ -132,7 +132,6 @@ func (a *Agent) adoptRegistration(reply *wire.Reply, key crypto.Signer, tokenHas
 		if s.PIID != piid {
 			s.Answers, s.AuthorizationState = nil, NoLicensesInUse
 			s.AuthorizedAt, s.AuthorizationRenewAt, s.AuthorizationExpiresAt = time.Time{}, time.Time{}, time.Time{}
-			s.dropReleases()
 			s.Unanswered = len(s.Wanted) > 0
 		}
 		s.PIID, s.Registration, s.RegisteredAt, s.TokenHash = piid, Registered, now, tokenHash

@@ -128,7 +128,7 @@ func TestARefusedCertificateKeepsNoLicenseFromBeingRenewed(t *testing.T) {
 			}
 		}
 	})
-	// The signer of this satellite ends at 180 days, the certificate is due after 182: a new signer.
+	// The first signer ends after 180 days, the certificate is due after 182.
 	s.days(170)
 	s.set(func() { s.signer = s.newSigner() })
 	s.days(190)
@@ -143,8 +143,8 @@ func TestARefusedCertificateKeepsNoLicenseFromBeingRenewed(t *testing.T) {
 	if got := device.State(); got.AuthorizationState != "authorized" || !got.AuthorizedAt.Equal(s.time()) {
 		t.Errorf("%q at %s", got.AuthorizationState, got.AuthorizedAt)
 	}
-	s.set(func() { clear(s.instances) })
-	s.set(func() { s.bend = nil })
+	s.days(230) // both are due
+	s.set(func() { clear(s.instances); s.bend = nil })
 	if _, err := device.RenewDue(t.Context()); !errors.As(err, &refused) || refused.Code != "not-registered" {
 		t.Fatal(err)
 	}
