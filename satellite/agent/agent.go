@@ -78,7 +78,7 @@ func Open(o Options) (*Agent, error) {
 	}
 	a := &Agent{folder: o.Folder, now: o.Now, lock: held}
 	if err := a.open(o); err != nil {
-		return nil, errors.Join(err, held.Close())
+		return nil, errors.Join(err, unlock(held))
 	}
 	return a, nil
 }
@@ -213,7 +213,7 @@ func (a *Agent) Close() error {
 	if a.client != nil {
 		a.client.close()
 	}
-	return a.lock.Close()
+	return unlock(a.lock)
 }
 
 // State is what the device knows, as it is now.

@@ -109,6 +109,12 @@ func lock(folder string) (*os.File, error) {
 	return nil, fmt.Errorf("%w: lock %s: %w", ErrState, folder, err)
 }
 
+// unlock gives the folder free. It does not leave that to the end of the file:
+// a child process that is just being started holds the file for a moment, too.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
+
 // sealed tells whether there is something that only its key file opens.
 func (s saved) sealed() bool { return len(s.Key)+len(s.PendingKey) > 0 }
 
