@@ -37,7 +37,7 @@ func TestAClosedFolderIsFreeEvenIfAChildStillHoldsItsFiles(t *testing.T) {
 	s := newSatellite(t)
 	o := s.options()
 	device := open(t, o)
-	duplicates := 0
+	duplicated := false
 	for _, entry := range must[[]os.DirEntry](t)(os.ReadDir("/proc/self/fd")) {
 		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
 		if err != nil || target != filepath.Join(o.Folder, "lock") {
@@ -45,10 +45,11 @@ func TestAClosedFolderIsFreeEvenIfAChildStillHoldsItsFiles(t *testing.T) {
 		}
 		held := must[int](t)(syscall.Dup(must[int](t)(strconv.Atoi(entry.Name()))))
 		defer func() { _ = syscall.Close(held) }()
-		duplicates++
+		duplicated = true
+		break
 	}
-	if err := device.Close(); err != nil || duplicates != 1 {
-		t.Fatalf("%v, %d duplicates", err, duplicates)
+	if err := device.Close(); err != nil || !duplicated {
+		t.Fatalf("%v, duplicated %t", err, duplicated)
 	}
 	open(t, o)
 }
