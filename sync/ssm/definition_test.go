@@ -206,6 +206,31 @@ func TestAHierarchyHasSixteenTiersWhereverItGrows(t *testing.T) {
 	}
 }
 
+func TestWhatIsReservedIsToldBesideWhatIsInUse(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	u := openUpstream(t, c)
+	p := register(t, u, c, "s1", "V")
+	for _, x := range []struct{ virtual, tag string }{{"Lab", "a"}, {"Plant", "a"}, {"Plant", "b"}} {
+		p.set(wire.RecordUsage, x.virtual+"\t"+x.tag, wire.UsageRecord{VirtualAccount: x.virtual, Tag: x.tag, InUse: 2, Reserved: 5})
+	}
+	p.usage("Plant", "c", 1)
+	if r := settle(t, u, p, p.everything()...); r.FullRequested {
+		t.Fatal(r.Reason)
+	}
+	licenses, err := u.Licenses(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range licenses {
+		got = append(got, fmt.Sprint(l.Tag, " ", l.InUse, " ", l.Reserved))
+	}
+	if want := []string{"a 4 10", "b 2 5", "c 1 0"}; !slices.Equal(got, want) {
+		t.Errorf("in use and reserved are %q, want %q", got, want)
+	}
+}
+
 // What a program of before this version left behind.
 func TestAnOldDatabaseKeepsItsLicensesAndLearnsWhatTheyMean(t *testing.T) {
 	t.Parallel()

@@ -40,10 +40,10 @@ func (p *peer) ask(name, domain, email string) {
 	p.upgrade = &wire.UpgradeRequest{Name: name, DomainIdentifier: domain, Email: email, RequestedBy: "Anna", RequestedAt: p.clock.now().Add(123456789 * time.Nanosecond)}
 }
 
-// settle sends the next request and returns what the response says of the upgrade.
-func settle(t *testing.T, u *Upstream, p *peer) *wire.ResponsePart {
+// settle sends the next request and returns what the response says.
+func settle(t *testing.T, u *Upstream, p *peer, records ...wire.Record) *wire.ResponsePart {
 	t.Helper()
-	return p.apply(answer(t, u, p.request(wire.ScopeStandard)).Body).Response
+	return p.apply(answer(t, u, p.request(wire.ScopeStandard, records...)).Body).Response
 }
 
 // expect compares a response with the request for an upgrade and what must come of it.
