@@ -26,8 +26,8 @@ type Billing string
 
 // The ways to pay.
 const (
-	Prepaid   Billing = "prepaid"
-	UsageBill Billing = "usage"
+	Prepaid Billing = "prepaid"
+	ByUsage Billing = "usage"
 )
 
 const (
@@ -69,7 +69,7 @@ func (d *Definition) check() (err error) {
 		return refuse("a license is perpetual, subscription or evaluation, not %.40q; nothing was changed", d.Type)
 	case !slices.Contains([]Enforcement{Unenforced, Enforced, ExportControlled}, d.Enforcement):
 		return refuse("the enforcement is unenforced, enforced or export-controlled, not %.40q; nothing was changed", d.Enforcement)
-	case !slices.Contains([]Billing{Prepaid, UsageBill}, d.Billing):
+	case !slices.Contains([]Billing{Prepaid, ByUsage}, d.Billing):
 		return refuse("the billing is prepaid or usage, not %.40q; nothing was changed", d.Billing)
 	}
 	return nil
@@ -109,9 +109,10 @@ func change[V any](field *V, to *V) {
 // tiers is the hierarchy of an account: of each tag the one above it, "" at the top.
 type tiers map[string]string
 
-// above lists the tags above a tag, the nearest first.
+// above lists the tags above a tag, the nearest first. It ends after maxTiers,
+// so that no hierarchy, however it came to be, holds a response up.
 func (t tiers) above(tag string) (chain []string) {
-	for at := t[tag]; at != ""; at = t[at] {
+	for at := t[tag]; at != "" && len(chain) < maxTiers; at = t[at] {
 		chain = append(chain, at)
 	}
 	return chain
@@ -129,9 +130,8 @@ func (t tiers) place(tag, higher string) error {
 	}
 	t[tag] = higher
 	for other := range t {
-		if chain := t.above(other); len(chain) >= maxTiers {
-			return refuse("the hierarchy from %q up to %q would have %d tiers, at most %d are allowed; nothing was changed",
-				other, chain[len(chain)-1], len(chain)+1, maxTiers)
+		if len(t.above(other)) == maxTiers {
+			return refuse("the hierarchy from %q upward would have more than %d tiers; nothing was changed: take another higher tier", other, maxTiers)
 		}
 	}
 	return nil

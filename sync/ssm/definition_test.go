@@ -70,7 +70,7 @@ func TestASatelliteIsToldWhatItsTagsMeanAndTheWholeHierarchyAroundThem(t *testin
 	}
 
 	// The next response tells a change; the order after it keeps it.
-	description, kind, enforcement, billing, yes := "For every site.", Subscription, ExportControlled, UsageBill, true
+	description, kind, enforcement, billing, yes := "For every site.", Subscription, ExportControlled, ByUsage, true
 	define(t, u, DefinitionChange{Tag: "advantage", Name: "Advantage", Description: &description, Type: &kind, Enforcement: &enforcement,
 		Billing: &billing, ReportingOnly: &yes, Overage: &yes})
 	order(t, u, Order{VirtualAccount: "V", Tag: "advantage", Name: "Network Advantage", Quantity: 1})
@@ -189,7 +189,7 @@ func TestAHierarchyHasSixteenTiersWhereverItGrows(t *testing.T) {
 	} {
 		grown := chain(maxTiers)
 		grown["new"] = ""
-		if err := grown.place(refused.tag, refused.higher); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "17 tiers") {
+		if err := grown.place(refused.tag, refused.higher); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "more than 16 tiers") {
 			t.Errorf("one more %s: %v", name, err)
 		}
 	}

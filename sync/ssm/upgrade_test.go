@@ -105,8 +105,13 @@ func TestTheDomainOfTheEMailAddressMakesAStandardAccountAtOnce(t *testing.T) {
 	r := settle(t, u, p)
 	p.upgrade = asked
 	expect(t, p, r, wire.UpgradeApproved, Standard, "grown.example", "")
-	p.ask("Another", "another.example", "anna@grown.example")
-	expect(t, p, settle(t, u, p), wire.UpgradeApproved, Standard, "grown.example", "")
+	for _, email := range []string{"anna@grown.example", "anna@another.example"} {
+		p.ask("Another", "another.example", email)
+		expect(t, p, settle(t, u, p), wire.UpgradeApproved, Standard, "grown.example", "")
+		if list, err := u.Approvals(t.Context()); err != nil || list[0].Status != upgradeApproved {
+			t.Errorf("the upgrade of a standard account is listed as %+v, %v", list, err)
+		}
+	}
 	if accounts, err := u.Accounts(t.Context()); err != nil || accounts[1].Name != "Grown AG" {
 		t.Errorf("the upgrade of a standard account made it %+v, %v", accounts, err)
 	}
