@@ -68,6 +68,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"InstanceByIdentity":  func(tx satellite.Tx) error { _, err := tx.InstanceByIdentity(instance.Identity); return err },
 		"InstancesByUDI":      func(tx satellite.Tx) error { _, err := tx.InstancesByUDI("R1", "A"); return err },
 		"SaveInstance":        func(tx satellite.Tx) error { return tx.SaveInstance(instance) },
+		"SilentInstances":     func(tx satellite.Tx) error { _, err := tx.SilentInstances(time.Hour, 10); return err },
 		"TouchInstance":       func(tx satellite.Tx) error { return tx.TouchInstance(instance) },
 		"Certificate":         func(tx satellite.Tx) error { _, err := tx.Certificate([32]byte{1}); return err },
 		"SaveCertificate": func(tx satellite.Tx) error {
@@ -82,9 +83,12 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
 		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
 		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
-		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account}); return err },
-		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
-		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
+		"Pools": func(tx satellite.Tx) error {
+			_, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account})
+			return err
+		},
+		"Holdings": func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"UsagesOf": func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {
 			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
 		},
