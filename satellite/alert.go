@@ -136,6 +136,12 @@ func settled(tx Tx, record recorder, account AccountID, alert AlertType, key, be
 	return record(Event{Type: EventAlertClosed, AccountID: account, PIID: closed.PIID, Message: fmt.Sprintf("Alert %q is over (%s): %s", KindOfAlert(alert).Title, closed.Source, because)})
 }
 
+// AlertKinds is the table of alerts, for who is signed in.
+func (s *Service) AlertKinds(actor Actor) ([]AlertKind, error) {
+	_, err := actor.sees(0, 0)
+	return AlertKinds, err
+}
+
 // Alerts lists alerts, newest first.
 func (s *Service) Alerts(ctx context.Context, actor Actor, filter AlertFilter, page Page) (alerts []Alert, err error) {
 	if filter.Scope, err = actor.sees(filter.AccountID, 0); err != nil {

@@ -56,6 +56,7 @@ const (
 	EventSyncRequested         EventType = "sync.requested"
 	EventSyncApplied           EventType = "sync.applied"
 	EventTokenKeyRotated       EventType = "token-key.rotated"
+	EventEventsPruned          EventType = "events.pruned"
 	EventAlertOpened           EventType = "alert.opened"
 	EventAlertClosed           EventType = "alert.closed"
 )
@@ -135,15 +136,21 @@ func (s *Service) Events(ctx context.Context, actor Actor, filter EventFilter, p
 type AuditResult struct {
 	Events int64
 	Heads  map[string]Event // the newest event of each node
+	// Beginnings are where chains begin whose oldest events were pruned.
+	Beginnings []EventBeginning
 	// Problem is the first break of a chain, "" where all hold.
 	Problem string
 }
 
-// VerifyEvents walks all chains from the first event, and compares each pool's
+// VerifyEvents walks all chains from the first event that was not pruned, and compares each pool's
 // counter with a recount of what the devices hold. It reads in pages, so that
 // it can run beside the work.
 func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 	result := AuditResult{Heads: map[string]Event{}}
+	unproven, err := s.beginnings(ctx, &result)
+	if err != nil {
+		return result, err
+	}
 	for after := (EventKey{}); ; {
 		var page []Event
 		err := s.store.View(ctx, func(tx Tx) (err error) {
@@ -159,6 +166,9 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 				result.Problem = fmt.Sprintf("Node %s: %v.", e.Node, err)
 				return result, nil
 			}
+			if e.Type == EventEventsPruned {
+				delete(unproven, e.Message)
+			}
 			result.Heads[e.Node] = e
 			result.Events++
 			after = EventKey{Node: e.Node, Number: e.Number}
@@ -167,6 +177,10 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 			break
 		}
 	}
+	for _, node := range unproven {
+		result.Problem = fmt.Sprintf("Node %s: its oldest events are missing, and no event says that they were pruned.", node)
+		return result, nil
+	}
 	return result, s.store.View(ctx, func(tx Tx) error {
 		mismatches, err := tx.RecountPools()
 		if len(mismatches) > 0 {
@@ -174,4 +188,19 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 		}
 		return err
 	})
+}
+
+// beginnings begins each chain where it was pruned to, and returns what the
+// events of these prunings must say, each with its node.
+func (s *Service) beginnings(ctx context.Context, result *AuditResult) (unproven map[string]string, err error) {
+	unproven = map[string]string{}
+	err = s.store.View(ctx, func(tx Tx) error {
+		result.Beginnings, err = tx.EventBeginnings()
+		return err
+	})
+	for _, b := range result.Beginnings {
+		result.Heads[b.Node] = Event{Node: b.Node, Number: b.Number, Hash: b.Hash, At: b.At}
+		unproven[b.pruned()] = b.Node
+	}
+	return unproven, err
 }

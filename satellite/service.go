@@ -18,6 +18,7 @@ type Options struct {
 	AuthorizationRenewal time.Duration // how often a device asks again: 30 days
 	AuthorizationLife    time.Duration // how long an authorization holds: 90 days
 	DeviceClockSkew      time.Duration // allowed between device and satellite; negative: not checked
+	EventRetention       time.Duration // how long events are kept; 0: for ever
 	Node                 string        // name of this node's chain of events
 	TemporaryFolder      string        // where sync documents are packed; "" is the system's
 }

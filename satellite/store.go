@@ -159,6 +159,9 @@ type Tx interface {
 	Events(EventFilter, Page) ([]Event, error) // newest first
 	EventsAfter(EventKey, int) ([]Event, error)
 	EventHeads() ([]Event, error)
+	EventBeginnings() ([]EventBeginning, error)
+	// PruneEvents drops a node's events up to the beginning's number and keeps the beginning.
+	PruneEvents(EventBeginning) error
 
 	// Synchronization.
 	SyncState(AccountID) (SyncState, error) // a fresh one where there is none

@@ -34,6 +34,9 @@ func newAuditCommand() *cobra.Command {
 					return err
 				}
 			} else if result.Problem == "" {
+				for _, b := range result.Beginnings {
+					fmt.Fprintf(cmd.OutOrStdout(), "Node %s begins behind event %d, of %s: older ones were pruned.\n", b.Node, b.Number, b.At.Format(time.RFC3339))
+				}
 				for node, head := range result.Heads {
 					fmt.Fprintf(cmd.OutOrStdout(), "Node %s: %d events, head %x.\n", node, head.Number, head.Hash)
 				}

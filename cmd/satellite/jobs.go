@@ -32,6 +32,7 @@ func jobs(s *server) []scheduler.Job {
 		{Name: "forget-replies", Spec: "@every 10m", Run: s.service.ForgetReplies},
 		{Name: "renew-signers", Spec: "@daily", Run: s.service.RenewSigners},
 		{Name: "rotate-token-key", Spec: "@daily", Run: s.service.RotateTokenKey},
+		{Name: "forget-events", Spec: "@daily", Run: s.service.ForgetEvents},
 		{Name: "refresh-bundle", Spec: "@hourly", Run: func(ctx context.Context, _ time.Time) error { return s.bundle.refresh(ctx) }},
 		{Name: "forget-sessions", Spec: "@hourly", Run: func(ctx context.Context, now time.Time) error {
 			return s.store.Update(ctx, func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(now) })

@@ -35,7 +35,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(), newDemoCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
 		newSetupCommand(), newAccountCommand(), newVirtualAccountCommand(), newTokenCommand(), newDeviceCommand(), newLicenseCommand(),
-		newCertificateCommand(), newSyncCommand(), newUpstreamCommand(), newUsageCommand(), newEventCommand(), newHealthcheckCommand(),
+		newCertificateCommand(), newSyncCommand(), newUpstreamCommand(), newUsageCommand(), newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
 	)
 	finish(root)
 	return root

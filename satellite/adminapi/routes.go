@@ -57,7 +57,11 @@ func (a *api) routes(r huma.API) {
 	get(r, "/accounts/{account}/usage-reports", "list-usage-reports", "Usage", "List usage reports, newest first", a.listUsageReports, missing)
 	post(r, "/accounts/{account}/usage-reports", "import-usage-reports", "Usage", "Import a usage file of one or many devices", a.importUsageReports, file("The file that a device saved.", "application/xml", "text/xml", "text/plain"), missing, conflict, oversize)
 
+	get(r, "/alerts", "list-alerts", "Alerts", "List alerts that are open, newest first", a.listAlerts, missing)
+	get(r, "/alert-kinds", "list-alert-kinds", "Alerts", "Show the table of alerts with their severities and causes", a.listAlertKinds)
+
 	get(r, "/events", "list-events", "Events", "List events, newest first", a.listEvents, missing)
+	post(r, "/events/prune", "prune-events", "Events", "Drop old events; the chain stays verifiable", a.pruneEvents)
 }
 
 // option adds to an operation.

@@ -104,6 +104,19 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			_, err := tx.EventsAfter(satellite.EventKey{Node: "1", Number: 5}, 10)
 			return err
 		},
+		"PruneEvents": func(tx satellite.Tx) error { return tx.PruneEvents(satellite.EventBeginning{Node: "1", Number: 5}) },
+		"Family":      func(tx satellite.Tx) error { _, err := tx.Family(virtual, license); return err },
+		"LicensesOf":  func(tx satellite.Tx) error { _, err := tx.LicensesOf(account); return err },
+		"LotsOf":      func(tx satellite.Tx) error { _, err := tx.LotsOf(account); return err },
+		"OpenAlert": func(tx satellite.Tx) error {
+			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: "x", Key: "y"})
+			return err
+		},
+		"CloseAlert": func(tx satellite.Tx) error { _, err := tx.CloseAlert(account, "x", "y", at); return err },
+		"Alerts": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
 		"EventHeads":       func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
 		"ChangedInstances": func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
 		"ChangedPools":     func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },

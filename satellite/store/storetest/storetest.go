@@ -30,6 +30,8 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"an update may go on after a refused statement", refusedStatement},
 		{"events are numbered without gaps and form a chain", eventsFormAChain},
 		{"events are listed newest first, by filter and page", eventsAreListed},
+		{"pruned events are gone and the beginning of their chain is kept", eventsArePruned},
+		{"an alert is open once and closes", alertsOpenOnceAndClose},
 
 		{"every field of every noun comes back as it went in", roundTrips},
 		{"saving changes what it says and nothing else", savesChange},
