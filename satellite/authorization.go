@@ -29,7 +29,7 @@ func (s *Service) speaker(tx Tx, request *wire.Request, now time.Time) (answer r
 	if kept, found, err := repeated(tx, piid, request); err != nil || found {
 		return kept, found, instance, err
 	}
-	return answer, false, instance, s.checkClock(request, now)
+	return answer, false, instance, s.checkClock(request)
 }
 
 // stranger says why a product instance that is not on record is refused.
@@ -48,8 +48,8 @@ func (s *Service) stranger(tx Tx, request *wire.Request, now time.Time) error {
 
 // arrived is what every accepted message changes: last contact, and the end of
 // the certificate before, once the device speaks under the new one.
-func arrived(tx Tx, instance *Instance, request *wire.Request, source string, now time.Time) error {
-	instance.LastContactAt, instance.LastAddress = now, source
+func (s *Service) arrived(tx Tx, instance *Instance, request *wire.Request, source string, now time.Time) error {
+	instance.LastContactAt, instance.LastServed, instance.LastAddress = now, s.Served(), source
 	if instance.PreviousCredential != ([sha256.Size]byte{}) && request.Credential == instance.Credential {
 		if err := supersede(tx, *instance, request.Credential); err != nil {
 			return err
@@ -68,7 +68,7 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 		if answer, found, instance, err = s.speaker(tx, request, now); err != nil || found {
 			return err
 		}
-		if err := arrived(tx, &instance, request, device.Source, now); err != nil {
+		if err := s.arrived(tx, &instance, request, device.Source, now); err != nil {
 			return err
 		}
 		answers, state, err := s.draw(tx, record, instance, request.Data.Entitlements, now)
@@ -76,8 +76,9 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 			return err
 		}
 		instance.AuthorizationState = state
-		instance.AuthorizationRenewAt = now.Add(s.options.AuthorizationRenewal)
-		instance.AuthorizationExpiresAt = now.Add(s.options.AuthorizationLife)
+		told := s.SystemNow() // the device counts by a clock like that
+		instance.AuthorizationRenewAt = told.Add(s.options.AuthorizationRenewal)
+		instance.AuthorizationExpiresAt = told.Add(s.options.AuthorizationLife)
 		if hostname := request.Data.Hostname; hostname != "" && hostname != instance.Hostname {
 			instance.Hostname = hostname
 			err = tx.SaveInstance(instance)

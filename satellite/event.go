@@ -49,6 +49,7 @@ const (
 	EventDeviceRenewed         EventType = "device.certificate-renewed"
 	EventDeviceDeregistered    EventType = "device.deregistered"
 	EventDeviceRemoved         EventType = "device.removed"
+	EventDeviceReturned        EventType = "device.returned"
 	EventUsageImported         EventType = "usage.imported"
 	EventUsageConflict         EventType = "usage.conflict"
 	EventRootTrusted           EventType = "upstream.root-trusted"

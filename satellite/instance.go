@@ -93,14 +93,13 @@ type Instance struct {
 	ChangeNumber int64
 }
 
-// StateAt is the instance with the states that time alone has changed.
+// StateAt is the instance with the states that time alone has changed: the end
+// of its certificate. The end of an authorization is no matter of the time of
+// day: it comes by the 90-day return (see ReturnSilent), so that a device is
+// either counted and authorized, or returned and expired, also after an outage.
 func (i Instance) StateAt(now time.Time) Instance {
 	if i.RegistrationState == Registered && !now.Before(i.CertificateNotAfter) {
 		i.RegistrationState = RegistrationExpired
-	}
-	if !i.AuthorizationExpiresAt.IsZero() && !now.Before(i.AuthorizationExpiresAt) &&
-		(i.AuthorizationState == Authorized || i.AuthorizationState == OutOfCompliance) {
-		i.AuthorizationState = AuthorizationExpired
 	}
 	return i
 }

@@ -52,7 +52,7 @@ func (s *Service) register(ctx context.Context, source string, request *wire.Req
 		if found {
 			return kept, nil
 		}
-		if err := s.checkClock(request, now); err != nil {
+		if err := s.checkClock(request); err != nil {
 			return refused, err
 		}
 		if !e.repeat {
@@ -201,7 +201,7 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 			if err := tx.SaveToken(token); err != nil {
 				return err
 			}
-			if err := saveEnrollment(tx, &e, request, token, source, now); err != nil {
+			if err := s.saveEnrollment(tx, &e, request, token, source, now); err != nil {
 				return err
 			}
 		}
@@ -232,7 +232,7 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 }
 
 // saveEnrollment writes instance and certificate, and leaves the instance as written in e.existing.
-func saveEnrollment(tx Tx, e *enrollment, request *wire.Request, token Token, source string, now time.Time) error {
+func (s *Service) saveEnrollment(tx Tx, e *enrollment, request *wire.Request, token Token, source string, now time.Time) error {
 	if err := tx.SaveCertificate(e.certificate); err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func saveEnrollment(tx Tx, e *enrollment, request *wire.Request, token Token, so
 	instance.TokenHash, instance.PublicKeyHash = e.tokenHash, e.keyHash
 	instance.Credential, instance.PreviousCredential = e.certificate.Fingerprint, [sha256.Size]byte{}
 	instance.CertificateSerial, instance.CertificateNotAfter = e.certificate.Serial, e.certificate.NotAfter
-	instance.LastContactAt, instance.LastAddress = now, source
+	instance.LastContactAt, instance.LastServed, instance.LastAddress = now, s.Served(), source
 	var err error
 	if instance.ID == 0 {
 		instance.VirtualAccountID, instance.AuthorizationState = token.VirtualAccountID, NoLicensesInUse
@@ -326,7 +326,7 @@ func (s *Service) renewCertificate(ctx context.Context, device Actor, request *w
 		instance.PreviousCredential, instance.Credential = request.Credential, certificate.Fingerprint
 		instance.CertificateSerial, instance.CertificateNotAfter = certificate.Serial, certificate.NotAfter
 		instance.PublicKeyHash = request.KeyHash
-		instance.LastContactAt, instance.LastAddress = now, device.Source
+		instance.LastContactAt, instance.LastServed, instance.LastAddress = now, s.Served(), device.Source
 		if err := tx.SaveInstance(instance); err != nil {
 			return err
 		}

@@ -58,6 +58,8 @@ type Tx interface {
 	AddTokenKey(TokenKey) error
 	LastRun(job string) (time.Time, error) // zero where it never ran
 	SaveRun(job string, at time.Time, problem string) error
+	Clock() (Clock, error) // as of the last tick; KindNotFound before the first
+	SaveClock(Clock) error
 
 	// Users and sessions.
 	CreateUser(User) (User, error)
@@ -104,6 +106,9 @@ type Tx interface {
 	// contact, authorization and its times, the credential in use. It gives no change number.
 	TouchInstance(Instance) error
 	DeleteInstance(Instance) error // with its usages; leaves a tombstone
+	// SilentInstances returns registered devices that hold licenses and were last
+	// heard at that served time or before, the longest silent first.
+	SilentInstances(until time.Duration, limit int) ([]Instance, error)
 	SaveCertificate(Certificate) error
 	Certificate(fingerprint [sha256.Size]byte) (Certificate, error)
 	RevokedCertificates(AccountID) ([]Certificate, error)

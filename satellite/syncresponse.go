@@ -33,24 +33,34 @@ const (
 	maxTag              = 1024 // bytes
 )
 
+// SyncOptions are what an administrator says about a response that he applies.
+type SyncOptions struct {
+	// AcceptTime takes the response's time for right where it is more than a day
+	// ahead of the system's clock: the guarded clock moves forward to it.
+	AcceptTime bool
+}
+
 // ApplySyncResponse verifies a response and applies it in one transaction.
-// Applying the last applied one again changes nothing and is no error.
+// Applying the last applied one again changes nothing and is no error. A
+// response of today, by the system's clock, confirms that clock.
 //
 // KindConflict for a response that is older, answers no request on record, is
-// for another satellite, or leads to a root that is not trusted; KindInvalid for
-// a file that is altered, cut short, or no response. With an error nothing has
-// changed.
-func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.ReaderAt, size int64) (result SyncResult, err error) {
+// for another satellite, leads to a root that is not trusted, or is ahead of the
+// system's clock (see SyncOptions); KindInvalid for a file that is altered, cut
+// short, or no response. With an error nothing has changed.
+func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.ReaderAt, size int64, options SyncOptions) (result SyncResult, err error) {
 	if err := actor.may(ActionSynchronize); err != nil {
 		return result, err
 	}
 	defer func() { s.observer.SyncDone("response", err == nil) }()
-	now := s.Now()
+	clock := s.guard.look()
 	roots, err := s.Roots(ctx)
 	if err != nil {
 		return result, err
 	}
-	container, err := wire.OpenContainer(file, size, func(m wire.Manifest, chain [][]byte) error { return s.trustResponse(m, chain, roots, now) })
+	container, err := wire.OpenContainer(file, size, func(m wire.Manifest, chain [][]byte) error {
+		return s.trustResponse(m, chain, roots, later(clock.Mark, m.CreatedAt))
+	})
 	if err != nil {
 		return result, responseProblem(err)
 	}
@@ -59,7 +69,10 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 		return result, err
 	}
 	defer s.exchange(account.ID)()
-	r := &response{service: s, manifest: container.Manifest, account: account, now: now, entitlements: map[string]wire.EntitlementRecord{}}
+	r := &response{service: s, manifest: container.Manifest, account: account, entitlements: map[string]wire.EntitlementRecord{}}
+	if err := r.clock(clock, options); err != nil {
+		return result, err
+	}
 	if err := container.Records(r.read); err != nil {
 		return result, responseProblem(err)
 	}
@@ -67,11 +80,39 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 	if err != nil || applied {
 		return SyncResult{Account: account, Sequence: r.manifest.Sequence, AlreadyApplied: applied, Deadline: r.state.Deadline}, err
 	}
-	err = s.update(ctx, actor, now, r.apply)
+	if r.moves != nil {
+		err = s.changeClock(ctx, actor, r.moves, fmt.Sprintf("sync response %d confirmed the system's clock.", r.manifest.Sequence), r.apply)
+	} else {
+		err = s.update(ctx, actor, r.now, r.apply)
+	}
 	if err == nil {
 		s.writers.Delete(account.ID)
 	}
 	return r.result, err
+}
+
+// clock decides by which time the response is applied, and what it means for the
+// guarded clock: it confirms the system's clock where it agrees with that, and
+// moves the guarded clock forward where somebody vouches for its time.
+func (r *response) clock(clock Clock, options SyncOptions) error {
+	created := r.manifest.CreatedAt.UTC().Truncate(time.Microsecond)
+	ahead := created.Sub(clock.SystemAt)
+	switch {
+	case ahead > maxStepForward && !options.AcceptTime:
+		return fail(KindConflict, "response-ahead", "The response was made on %s, and the clock of this system shows %s. Nothing was changed.", stamp(created), stamp(clock.SystemAt)).
+			hint("Set the clock of the system. If it cannot be set, and the time of the response is right, apply it with `satellite sync apply --accept-time FILE`.")
+	case ahead > maxStepForward:
+		r.accepted = fmt.Sprintf(" Its time was accepted: the satellite's own time went forward to %s.", stamp(created))
+		r.moves = func(c Clock) Clock { return c.forward(created) }
+	case clock.Held() && ahead.Abs() <= maxStepForward:
+		r.moves = Clock.confirmed
+	}
+	r.now = clock.Mark
+	if r.moves != nil {
+		r.now = r.moves(clock).Mark
+	}
+	r.judged = later(r.now, created)
+	return nil
 }
 
 // trustResponse judges who signed a response.
@@ -135,6 +176,9 @@ type response struct {
 	manifest     wire.Manifest
 	account      Account
 	now          time.Time
+	judged       time.Time                         // by which certificates are judged
+	moves        func(Clock) Clock                 // what it does to the guarded clock; nil: nothing
+	accepted     string                            // says so in the event, where its time was accepted
 	entitlements map[string]wire.EntitlementRecord // by tag
 	lots         []lotRecord
 	acks         []string
@@ -220,12 +264,12 @@ func (r *response) prepare(ctx context.Context, roots []Root) (alreadyApplied bo
 		return false, nil
 	}
 	a := &r.authority
-	a.SubCANotBefore, a.SubCANotAfter, err = s.issuer.CheckAuthority(a.Key, certificates, roots, r.now)
+	a.SubCANotBefore, a.SubCANotAfter, err = s.issuer.CheckAuthority(a.Key, certificates, roots, r.judged)
 	if err != nil {
 		return false, fail(KindConflict, "authority-not-accepted", "The upstream's certificate for account %q cannot be used: %v. Nothing was changed.", r.account.Name, err)
 	}
 	a.Chain, a.Root, r.renewed = chain, root, true
-	a.SignerKey, a.SignerCertificate, a.SignerNotAfter, err = s.issuer.IssueSigner(*a, s.id, r.now)
+	a.SignerKey, a.SignerCertificate, a.SignerNotAfter, err = s.issuer.IssueSigner(*a, s.id, r.judged)
 	return false, err
 }
 
@@ -292,6 +336,9 @@ func (r *response) apply(tx Tx, record recorder) error {
 	if err := r.confirm(tx); err != nil {
 		return err
 	}
+	if err := watchDeadlines(tx, record, account, r.now); err != nil {
+		return err
+	}
 	r.result = SyncResult{
 		Account: account, Sequence: r.manifest.Sequence, Registered: registered, Lots: len(r.lots), Acknowledgement: len(r.acks),
 		FullRequested: m.FullRequested, Reason: m.Reason, Deadline: m.Deadline,
@@ -305,7 +352,7 @@ func (r *response) apply(tx Tx, record recorder) error {
 	if m.FullRequested {
 		message = fmt.Sprintf("Sync response %d was applied: the upstream asks for a full request. %s", r.manifest.Sequence, m.Reason)
 	}
-	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message})
+	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message + r.accepted})
 }
 
 // applyLots makes the account's licenses and lots what the response says, and

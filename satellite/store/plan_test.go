@@ -68,6 +68,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"InstanceByIdentity":  func(tx satellite.Tx) error { _, err := tx.InstanceByIdentity(instance.Identity); return err },
 		"InstancesByUDI":      func(tx satellite.Tx) error { _, err := tx.InstancesByUDI("R1", "A"); return err },
 		"SaveInstance":        func(tx satellite.Tx) error { return tx.SaveInstance(instance) },
+		"SilentInstances":     func(tx satellite.Tx) error { _, err := tx.SilentInstances(time.Hour, 10); return err },
 		"TouchInstance":       func(tx satellite.Tx) error { return tx.TouchInstance(instance) },
 		"Certificate":         func(tx satellite.Tx) error { _, err := tx.Certificate([32]byte{1}); return err },
 		"SaveCertificate": func(tx satellite.Tx) error {

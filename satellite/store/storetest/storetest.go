@@ -51,6 +51,8 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"a count of zero keeps its measurement", zeroUsage},
 		{"replies are kept for a repeat and dropped by age, a few at a time", replies},
 		{"jobs, sessions and users", smallNouns},
+		{"the clock is as it was saved last", clock},
+		{"silent devices are those that hold licenses, by served time", silence},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			t.Parallel()
