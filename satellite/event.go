@@ -49,6 +49,8 @@ const (
 	EventDeviceRenewed         EventType = "device.certificate-renewed"
 	EventDeviceDeregistered    EventType = "device.deregistered"
 	EventDeviceRemoved         EventType = "device.removed"
+	EventDeviceTransferred     EventType = "device.transferred"
+	EventDeviceSwitchedOver    EventType = "device.switched-over"
 	EventUsageImported         EventType = "usage.imported"
 	EventUsageConflict         EventType = "usage.conflict"
 	EventRootTrusted           EventType = "upstream.root-trusted"

@@ -82,9 +82,12 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
 		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
 		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
-		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account}); return err },
-		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
-		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
+		"Pools": func(tx satellite.Tx) error {
+			_, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account})
+			return err
+		},
+		"Holdings": func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"UsagesOf": func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {
 			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
 		},
@@ -117,6 +120,28 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
 		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
 		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"Peers": func(tx satellite.Tx) error {
+			_, err := tx.Peers(satellite.Instance{VirtualAccountID: virtual, ApplicationID: "core"})
+			return err
+		},
+		"QuietInstances":     func(tx satellite.Tx) error { _, err := tx.QuietInstances(time.Hour, instance, 10); return err },
+		"UnrenewedInstances": func(tx satellite.Tx) error { _, err := tx.UnrenewedInstances(at, instance, 10); return err },
+		"open alerts of a device": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{PIID: "x", Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"open alerts of a type": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{Type: satellite.AlertDuplicateLicenses, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"OpenAlert": func(tx satellite.Tx) error {
+			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: satellite.AlertDuplicateLicenses, Key: "x"})
+			return err
+		},
+		"CloseAlert": func(tx satellite.Tx) error {
+			_, err := tx.CloseAlert(account, satellite.AlertDuplicateLicenses, "x", at)
+			return err
+		},
 		"DeleteVirtualAccount": func(tx satellite.Tx) error {
 			if err := tx.DeleteInstance(instance); err != nil {
 				return err
