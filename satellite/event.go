@@ -50,6 +50,8 @@ const (
 	EventDeviceDeregistered    EventType = "device.deregistered"
 	EventDeviceRemoved         EventType = "device.removed"
 	EventDeviceReturned        EventType = "device.returned"
+	EventDeviceTransferred     EventType = "device.transferred"
+	EventDeviceSwitchedOver    EventType = "device.switched-over"
 	EventUsageImported         EventType = "usage.imported"
 	EventUsageConflict         EventType = "usage.conflict"
 	EventRootTrusted           EventType = "upstream.root-trusted"

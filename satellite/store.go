@@ -106,9 +106,16 @@ type Tx interface {
 	// contact, authorization and its times, the credential in use. It gives no change number.
 	TouchInstance(Instance) error
 	DeleteInstance(Instance) error // with its usages; leaves a tombstone
-	// SilentInstances returns registered devices that hold licenses and were last
-	// heard at that served time or before, the longest silent first.
-	SilentInstances(until time.Duration, limit int) ([]Instance, error)
+	// Peers returns the other members of the instance's high-availability pair,
+	// in the order of their IDs; none for a device that stands alone.
+	Peers(Instance) ([]Instance, error)
+	// QuietInstances returns registered devices that were told to hold licenses
+	// and spoke last before the given served time, the longest silent first.
+	// After the first page, it is given the last one of the page before.
+	QuietInstances(before time.Duration, after Instance, limit int) ([]Instance, error)
+	// UnrenewedInstances returns registered devices whose ID certificate ends
+	// before an instant, the first to end first, page by page like QuietInstances.
+	UnrenewedInstances(before time.Time, after Instance, limit int) ([]Instance, error)
 	SaveCertificate(Certificate) error
 	Certificate(fingerprint [sha256.Size]byte) (Certificate, error)
 	RevokedCertificates(AccountID) ([]Certificate, error)

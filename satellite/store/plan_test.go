@@ -68,7 +68,6 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"InstanceByIdentity":  func(tx satellite.Tx) error { _, err := tx.InstanceByIdentity(instance.Identity); return err },
 		"InstancesByUDI":      func(tx satellite.Tx) error { _, err := tx.InstancesByUDI("R1", "A"); return err },
 		"SaveInstance":        func(tx satellite.Tx) error { return tx.SaveInstance(instance) },
-		"SilentInstances":     func(tx satellite.Tx) error { _, err := tx.SilentInstances(time.Hour, 10); return err },
 		"TouchInstance":       func(tx satellite.Tx) error { return tx.TouchInstance(instance) },
 		"Certificate":         func(tx satellite.Tx) error { _, err := tx.Certificate([32]byte{1}); return err },
 		"SaveCertificate": func(tx satellite.Tx) error {
@@ -127,11 +126,6 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"PruneEvents": func(tx satellite.Tx) error { return tx.PruneEvents(satellite.EventBeginning{Node: "1", Number: 5}) },
 		"LicensesOf":  func(tx satellite.Tx) error { _, err := tx.LicensesOf(account); return err },
 		"LotsOf":      func(tx satellite.Tx) error { _, err := tx.LotsOf(account); return err },
-		"OpenAlert": func(tx satellite.Tx) error {
-			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: "x", Key: "y"})
-			return err
-		},
-		"CloseAlert": func(tx satellite.Tx) error { _, err := tx.CloseAlert(account, "x", "y", at); return err },
 		"Alerts": func(tx satellite.Tx) error {
 			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
 			return err
@@ -153,6 +147,28 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
 		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
 		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"Peers": func(tx satellite.Tx) error {
+			_, err := tx.Peers(satellite.Instance{VirtualAccountID: virtual, ApplicationID: "core"})
+			return err
+		},
+		"QuietInstances":     func(tx satellite.Tx) error { _, err := tx.QuietInstances(time.Hour, instance, 10); return err },
+		"UnrenewedInstances": func(tx satellite.Tx) error { _, err := tx.UnrenewedInstances(at, instance, 10); return err },
+		"open alerts of a device": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{PIID: "x", Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"open alerts of a type": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{Type: satellite.AlertDuplicateLicenses, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"OpenAlert": func(tx satellite.Tx) error {
+			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: satellite.AlertDuplicateLicenses, Key: "x"})
+			return err
+		},
+		"CloseAlert": func(tx satellite.Tx) error {
+			_, err := tx.CloseAlert(account, satellite.AlertDuplicateLicenses, "x", at)
+			return err
+		},
 		"DeleteVirtualAccount": func(tx satellite.Tx) error {
 			if err := tx.DeleteInstance(instance); err != nil {
 				return err
