@@ -189,7 +189,7 @@ func (l *ledger) judge(p *page) error {
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%d\t%s", l.virtual, p.License.Tag) // names of virtual accounts change
+	key := shortageKey(p.PoolRow)
 	if !short {
 		return settled(l.tx, l.record, l.account, AlertInsufficientLicenses, key, fmt.Sprintf("the balance is %d.", p.Balance()), l.now)
 	}
@@ -197,6 +197,11 @@ func (l *ledger) judge(p *page) error {
 		AccountID: l.account, VirtualAccountID: l.virtual, Type: AlertInsufficientLicenses, Key: key, Source: p.License.called() + " in " + virtual,
 		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", -p.Balance(), p.License.called(), virtual),
 	}, l.now)
+}
+
+// shortageKey names a pool in alerts: names of virtual accounts change.
+func shortageKey(row PoolRow) string {
+	return fmt.Sprintf("%d\t%s", row.VirtualAccountID, row.License.Tag)
 }
 
 // called is how people call the license.

@@ -130,6 +130,9 @@ func (e *enrollment) judge(force bool, now time.Time) (repeat bool, err error) {
 	if err := e.token.usable(now); err != nil {
 		return false, err
 	}
+	if err := e.account.active("The device was not registered."); err != nil {
+		return false, err
+	}
 	if e.existing.ID == 0 {
 		return false, nil
 	}
@@ -213,6 +216,13 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 		}
 		if !e.repeat {
 			if err := token.usable(now); err != nil {
+				return err
+			}
+			account, err := tx.Account(e.account.ID)
+			if err != nil {
+				return err
+			}
+			if err := account.active("The device was not registered."); err != nil {
 				return err
 			}
 			token.Uses++

@@ -78,12 +78,34 @@ type Tx interface {
 	AccountByName(name string) (Account, error)
 	Accounts() ([]Account, error)
 	SaveAccount(Account) error
+	DeleteAccount(AccountID) error // with everything in it but its events and alerts
 	Authority(AccountID) (Authority, error)
 	SaveAuthority(Authority) error
 	CreateVirtualAccount(VirtualAccount) (VirtualAccount, error)
 	VirtualAccounts(AccountID) ([]VirtualAccount, error) // default first, then by name
 	VirtualAccountHolds(VirtualAccountID, time.Time) (Holds, error)
+	SaveVirtualAccount(VirtualAccount) error // name and description; a new name makes the next sync request a full one
+	SetDefaultVirtualAccount(AccountID, VirtualAccountID) error
+	// MoveVirtualAccount moves devices with their usages, and tokens; counters,
+	// lots and transfers stay for the caller to move.
+	MoveVirtualAccount(from, to VirtualAccountID) error
 	DeleteVirtualAccount(VirtualAccountID) error
+	Nomination(AccountID) (Nomination, error)
+	SaveNomination(Nomination) error
+	Agreement(AccountID, string) (Agreement, error) // by version
+	SaveAgreement(Agreement) error
+	Acceptances(AccountID) ([]Acceptance, error) // newest first
+	SaveAcceptance(Acceptance) error
+	Upgrade(AccountID) (Upgrade, error) // with status "" where none was requested
+	SaveUpgrade(Upgrade) error
+	CustomTags(TagOwner) ([]CustomTag, error) // by key
+	SaveCustomTag(TagOwner, CustomTag) error
+	DeleteCustomTag(owner TagOwner, key string) error
+
+	// The outbox.
+	CreateMail(Mail) (Mail, error)
+	Mail(MailID) (Mail, error)
+	Mails(Page) ([]Mail, error) // newest first; Page.After is an id to stay below
 
 	// Tokens.
 	CreateToken(Token) (Token, error)
