@@ -116,6 +116,21 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		},
 		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
 		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
+		"Nomination":     func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
+		"SaveNomination": func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
+		"Agreement":      func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
+		"Acceptances":    func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
+		"Upgrade":        func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
+		"tags of a virtual account": func(tx satellite.Tx) error {
+			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, VirtualAccountID: virtual})
+			return err
+		},
+		"tags of a license": func(tx satellite.Tx) error {
+			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, LicenseID: license})
+			return err
+		},
+		"SaveVirtualAccount": func(tx satellite.Tx) error { return tx.SaveVirtualAccount(satellite.VirtualAccount{ID: virtual, Name: "b"}) },
+		"MoveVirtualAccount": func(tx satellite.Tx) error { return tx.MoveVirtualAccount(virtual, virtual) },
 		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
 		"DeleteVirtualAccount": func(tx satellite.Tx) error {
 			if err := tx.DeleteInstance(instance); err != nil {
@@ -145,6 +160,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		} {
 			m["events "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Events(filter, page); return err }
 		}
+		m["mails"+suffix] = func(tx satellite.Tx) error { _, err := tx.Mails(page); return err }
 		m["reports"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, page); return err }
 		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
 	}
@@ -157,6 +173,7 @@ var sorts = []string{
 	"Pools",                               // one row for each license and virtual account
 	"Holdings",                            // of one device
 	"Lots",                                // of one license
+	"Acceptances",                         // of one account
 	"DeleteVirtualAccount", "ReplaceLots", // read and write the same few rows
 }
 

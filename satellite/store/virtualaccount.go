@@ -109,7 +109,8 @@ func (t *transaction) MoveVirtualAccount(from, to satellite.VirtualAccountID) er
 			return err
 		}
 	}
-	if err := t.db.Exec(`UPDATE alerts SET virtual_account_id = ? WHERE virtual_account_id = ? AND closed_at = 0`, to, from).Error; err != nil {
+	if err := t.db.Exec(`UPDATE alerts SET virtual_account_id = ? WHERE virtual_account_id = ? AND closed_at = 0
+		AND account_id = (SELECT account_id FROM virtual_accounts WHERE id = ?)`, to, from, from).Error; err != nil {
 		return err
 	}
 	// What the two transferred to each other is none any more; the rest is added
