@@ -146,7 +146,24 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		},
 		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
 		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
-		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"Nomination":     func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
+		"SaveNomination": func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
+		"Agreement":      func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
+		"Acceptances":    func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
+		"Upgrade":        func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
+		"tags of a virtual account": func(tx satellite.Tx) error {
+			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, VirtualAccountID: virtual})
+			return err
+		},
+		"tags of a license": func(tx satellite.Tx) error {
+			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, LicenseID: license})
+			return err
+		},
+		"SaveVirtualAccount": func(tx satellite.Tx) error {
+			return tx.SaveVirtualAccount(satellite.VirtualAccount{ID: virtual, Name: "b"})
+		},
+		"MoveVirtualAccount": func(tx satellite.Tx) error { return tx.MoveVirtualAccount(virtual, virtual) },
+		"DeleteInstance":     func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
 		"Peers": func(tx satellite.Tx) error {
 			_, err := tx.Peers(satellite.Instance{VirtualAccountID: virtual, ApplicationID: "core"})
 			return err
@@ -197,6 +214,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		} {
 			m["events "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Events(filter, page); return err }
 		}
+		m["mails"+suffix] = func(tx satellite.Tx) error { _, err := tx.Mails(page); return err }
 		m["reports"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, page); return err }
 		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
 	}
@@ -211,6 +229,7 @@ var sorts = []string{
 	"Lots",                           // of one license
 	"LotTransfers", "LotTransfersOf", // of one license in one virtual account; of one account, at a sync
 	"open alert of a key",                 // one at most
+	"Acceptances",                         // of one account
 	"DeleteVirtualAccount", "ReplaceLots", // read and write the same few rows
 }
 

@@ -109,7 +109,8 @@ func (t *transaction) MoveVirtualAccount(from, to satellite.VirtualAccountID) er
 			return err
 		}
 	}
-	return t.db.Exec(`UPDATE alerts SET virtual_account_id = ? WHERE virtual_account_id = ? AND closed_at = 0`, to, from).Error
+	return t.db.Exec(`UPDATE alerts SET virtual_account_id = ? WHERE virtual_account_id = ? AND closed_at = 0
+		AND account_id = (SELECT account_id FROM virtual_accounts WHERE id = ?)`, to, from, from).Error
 }
 
 // buryPools leaves a tombstone for each pool of a virtual account: upstream

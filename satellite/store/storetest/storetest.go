@@ -39,6 +39,10 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"what does not exist is not found", missing},
 		{"an account settles with one upstream pair alone", upstreamPairs},
 		{"a virtual account tells what it holds and takes its rows along", virtualAccounts},
+		{"a virtual account with a new name is told anew", renamedVirtualAccounts},
+		{"what belongs to the life of an account comes back", accountLife},
+		{"custom tags belong to a virtual account or a license", customTags},
+		{"an account is deleted with all that is in it", deletedAccounts},
 
 		{"every write that goes upstream is found by its change number", changesAreFound},
 		{"removed rows leave tombstones until they are deleted", tombstones},
