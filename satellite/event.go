@@ -59,6 +59,9 @@ const (
 	EventEventsPruned          EventType = "events.pruned"
 	EventAlertOpened           EventType = "alert.opened"
 	EventAlertClosed           EventType = "alert.closed"
+	EventAlertRenewed          EventType = "alert.renewed"
+	EventLicenseTransferred    EventType = "license.transferred"
+	EventLicenseRedefined      EventType = "license.redefined"
 )
 
 // hashed is the canonical form that the hash covers. Its field order is part
@@ -142,9 +145,9 @@ type AuditResult struct {
 	Problem string
 }
 
-// VerifyEvents walks all chains from the first event that was not pruned, and compares each pool's
-// counter with a recount of what the devices hold. It reads in pages, so that
-// it can run beside the work.
+// VerifyEvents walks all chains from the first event that was not pruned, and
+// compares each pool's counters with a recount of devices, lots and transfers.
+// It reads in pages, so that it can run beside the work.
 func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 	result := AuditResult{Heads: map[string]Event{}}
 	unproven, err := s.beginnings(ctx, &result)
@@ -181,8 +184,9 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 		result.Problem = fmt.Sprintf("Node %s: its oldest events are missing, and no event says that they were pruned.", node)
 		return result, nil
 	}
+	now := s.Now()
 	return result, s.store.View(ctx, func(tx Tx) error {
-		mismatches, err := tx.RecountPools()
+		mismatches, err := tx.RecountPools(now)
 		if len(mismatches) > 0 {
 			result.Problem = "The counters differ from a recount: " + mismatches[0] + "."
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"iter"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -53,7 +52,7 @@ func newEventPruneCommand() *cobra.Command {
 			}
 			before := time.Now().UTC().Add(-time.Duration(days) * day)
 			var pruned adminapi.Pruned
-			if err := connect(c).call(c.Context(), http.MethodPost, resource("events", "prune"), map[string]time.Time{"before": before}, &pruned); err != nil {
+			if err := connect(c).post(c.Context(), resource("events", "prune"), map[string]time.Time{"before": before}, &pruned); err != nil {
 				return err
 			}
 			return printRecord(c, pruned, line{"Dropped events", pruned.Dropped})
