@@ -81,5 +81,5 @@ func verifyFolder(ctx context.Context, data string) (satellite.AuditResult, erro
 		return satellite.AuditResult{}, fmt.Errorf("open the database: %w", err)
 	}
 	defer func() { _ = opened.Close() }()
-	return satellite.NewReader(satellite.Ports{Store: opened, Now: time.Now, Random: rand.Reader}).VerifyEvents(ctx)
+	return satellite.NewReader(satellite.Ports{Store: opened, Now: newMachine().Now, Random: rand.Reader}).VerifyEvents(ctx)
 }

@@ -23,6 +23,8 @@ var (
 // routes is the whole surface, below Prefix.
 func (a *api) routes(r huma.API) {
 	get(r, "/version", "get-version", "Satellite", "Tell the version, and that the satellite works", a.getVersion)
+	get(r, "/clock", "get-clock", "Satellite", "Show the guarded clock", a.getClock)
+	post(r, "/clock/confirm", "confirm-clock", "Satellite", "Confirm that the clock of the system is right", a.confirmClock)
 	post(r, "/setup", "set-up", "Satellite", "Create the first user, a System Admin", a.setup, created, conflict)
 
 	get(r, "/accounts", "list-accounts", "Accounts", "List the accounts by name", a.listAccounts)
