@@ -139,7 +139,7 @@ func quiet(tx Tx, record recorder, rows []PoolRow, because string, now time.Time
 		if !row.Insufficient {
 			continue
 		}
-		if err := settled(tx, record, row.AccountID, AlertInsufficientLicenses, shortageKey(row), because, now); err != nil {
+		if err := settled(tx, record, row.AccountID, AlertInsufficientLicenses, shortageKey(row.VirtualAccountID, row.License.Tag), because, now); err != nil {
 			return err
 		}
 		rows[i].Insufficient = false
