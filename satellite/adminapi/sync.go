@@ -133,7 +133,7 @@ type SyncResult struct {
 }
 
 func (a *api) applySyncResponse(ctx context.Context, in *struct{ upload }) (*output[SyncResult], error) {
-	if !actor(ctx).May(satellite.ActionSynchronize) {
+	if !actor(ctx).MaySomewhere(satellite.ActionSynchronize, 0) {
 		// Service refuses in its own words, before gigabytes are taken in.
 		_, err := a.service.ApplySyncResponse(ctx, actor(ctx), bytes.NewReader(nil), 0)
 		return nil, err
