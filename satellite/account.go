@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -261,45 +262,54 @@ func (s *Service) CreateAccount(ctx context.Context, actor Actor, n NewAccount) 
 	return account, err
 }
 
-// Accounts lists all accounts by name.
+// Accounts lists the accounts that the actor sees something of, by name.
 func (s *Service) Accounts(ctx context.Context, actor Actor) (accounts []Account, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.known(); err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		accounts, err = tx.Accounts()
+		accounts, err = accountsOf(tx, actor)
 		return err
 	})
 	return accounts, err
 }
 
+// accountsOf are the accounts that the actor sees something of.
+func accountsOf(tx Tx, actor Actor) ([]Account, error) {
+	accounts, err := tx.Accounts()
+	return slices.DeleteFunc(accounts, func(a Account) bool { return !actor.Sees(a.ID) }), err
+}
+
 // FindAccount returns the account of that name (without regard to case). The
-// empty name means the only account there is.
+// empty name means the only account there is. An account that the actor sees
+// nothing of is none.
 //
 // KindNotFound; KindConflict where the name is empty and there are several.
 func (s *Service) FindAccount(ctx context.Context, actor Actor, name string) (account Account, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.known(); err != nil {
 		return Account{}, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		account, err = findAccount(tx, name)
+		account, err = findAccount(tx, actor, name)
 		return err
 	})
 	return account, err
 }
 
-func findAccount(tx Tx, name string) (Account, error) {
+func findAccount(tx Tx, actor Actor, name string) (Account, error) {
 	if name != "" {
 		account, err := tx.AccountByName(name)
-		if isNotFound(err) {
+		if isNotFound(err) || err == nil && !actor.Sees(account.ID) {
 			return Account{}, fail(KindNotFound, "account-not-found", "There is no account %q.", clip(name)).hint("`satellite account list` shows those that exist.")
 		}
 		return account, err
 	}
-	accounts, err := tx.Accounts()
+	accounts, err := accountsOf(tx, actor)
 	switch {
 	case err != nil:
 		return Account{}, err
+	case len(accounts) == 0 && !actor.May(ActionRead):
+		return Account{}, fail(KindNotFound, "account-not-found", "There is no account that you may see.").hint("Ask an Account Administrator or a System Admin for a role in one.")
 	case len(accounts) == 0:
 		return Account{}, fail(KindNotFound, "account-not-found", "There is no account yet.").hint("Create one with `satellite account create --name NAME --email EMAIL`.")
 	case len(accounts) > 1:

@@ -125,7 +125,11 @@ func raise(tx Tx, record recorder, alert Alert, now time.Time) error {
 	if err != nil || !opened {
 		return err
 	}
-	return record(Event{Type: EventAlertOpened, AccountID: alert.AccountID, PIID: alert.PIID, Message: fmt.Sprintf("Alert %q: %s", kind.Title, alert.Message)})
+	virtual, err := virtualAccountName(tx, alert.AccountID, alert.VirtualAccountID)
+	if err != nil {
+		return err
+	}
+	return record(Event{Type: EventAlertOpened, AccountID: alert.AccountID, VirtualAccount: virtual, PIID: alert.PIID, Message: fmt.Sprintf("Alert %q: %s", kind.Title, alert.Message)})
 }
 
 // settled closes the alert of that key because its cause has ended, where it is open.
@@ -134,7 +138,11 @@ func settled(tx Tx, record recorder, account AccountID, alert AlertType, key, be
 	if err != nil || closed.ID == 0 {
 		return err
 	}
-	return record(Event{Type: EventAlertClosed, AccountID: account, PIID: closed.PIID, Message: fmt.Sprintf("Alert %q is over (%s): %s", KindOfAlert(alert).Title, closed.Source, because)})
+	virtual, err := virtualAccountName(tx, account, closed.VirtualAccountID)
+	if err != nil {
+		return err
+	}
+	return record(Event{Type: EventAlertClosed, AccountID: account, VirtualAccount: virtual, PIID: closed.PIID, Message: fmt.Sprintf("Alert %q is over (%s): %s", KindOfAlert(alert).Title, closed.Source, because)})
 }
 
 // AlertKinds is the table of alerts, for who is signed in.

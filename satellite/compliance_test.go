@@ -310,7 +310,7 @@ func TestTheAlertOfAShortageSaysHowMuchIsMissingNow(t *testing.T) {
 			t.Errorf("with %d in use above it says %s, want %d missing", held, text, missing)
 		}
 	}
-	if n := w.events(satellite.EventAlertOpened, ""); n != 1 {
+	if n := w.events(satellite.EventAlertOpened, "missing"); n != 1 {
 		t.Errorf("one shortage is %d events", n)
 	}
 	w.audit()

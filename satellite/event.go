@@ -37,6 +37,16 @@ const (
 	EventSatelliteCreated       EventType = "satellite.created"
 	EventUserCreated            EventType = "user.created"
 	EventUserSignedIn           EventType = "user.signed-in"
+	EventUserChanged            EventType = "user.changed"
+	EventPasswordChanged        EventType = "user.password-changed"
+	EventUserRoleChanged        EventType = "user.role-changed"
+	EventUserRemoved            EventType = "user.removed"
+	EventAccessGranted          EventType = "access.granted"
+	EventAccessRevoked          EventType = "access.revoked"
+	EventGroupCreated           EventType = "group.created"
+	EventGroupRemoved           EventType = "group.removed"
+	EventGroupMemberAdded       EventType = "group.member-added"
+	EventGroupMemberDropped     EventType = "group.member-dropped"
 	EventAccountCreated         EventType = "account.created"
 	EventAccountRegistered      EventType = "account.registered"
 	EventAccountNominated       EventType = "account.approval-asked"
@@ -137,14 +147,27 @@ type EventFilter struct {
 	AccountID AccountID
 	PIID      string
 	Type      EventType
+	Scope     Scope
 }
 
-// Events lists events, newest first.
+// Events lists events, newest first. Those of the satellite itself are for who
+// reads everything; a role in a virtual account shows the events that name it,
+// and the whole history of each device that is in it now.
 func (s *Service) Events(ctx context.Context, actor Actor, filter EventFilter, page Page) (events []Event, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if filter.Scope, err = actor.sees(filter.AccountID, 0); err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
+		filter := filter
+		if filter.PIID != "" && !filter.Scope.All {
+			instance, err := tx.Instance(filter.PIID)
+			if err != nil && !isNotFound(err) {
+				return err
+			}
+			if err == nil && filter.Scope.Sees(instance.AccountID, instance.VirtualAccountID) {
+				filter.Scope = Scope{Accounts: []AccountID{instance.AccountID}}
+			}
+		}
 		events, err = tx.Events(filter, page.bounded())
 		return err
 	})

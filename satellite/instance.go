@@ -158,6 +158,7 @@ type InstanceFilter struct {
 	AccountID        AccountID
 	VirtualAccountID VirtualAccountID
 	Search           string // prefix of serial number, host name or product id
+	Scope            Scope
 }
 
 // InstanceDetails is an instance with the names that a person reads.
@@ -170,7 +171,7 @@ type InstanceDetails struct {
 
 // Instances lists product instances in the order of their registration.
 func (s *Service) Instances(ctx context.Context, actor Actor, filter InstanceFilter, page Page) (list []InstanceDetails, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
 		return nil, err
 	}
 	now := s.Now()
@@ -195,7 +196,7 @@ func (s *Service) Instances(ctx context.Context, actor Actor, filter InstanceFil
 
 // CountInstances counts product instances.
 func (s *Service) CountInstances(ctx context.Context, actor Actor, filter InstanceFilter) (count int64, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
 		return 0, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
@@ -215,12 +216,12 @@ type InstanceQuery struct {
 // FindInstance returns one instance with what it holds. KindNotFound;
 // KindConflict where product id and serial number fit several.
 func (s *Service) FindInstance(ctx context.Context, actor Actor, query InstanceQuery) (details InstanceDetails, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.known(); err != nil {
 		return InstanceDetails{}, err
 	}
 	now := s.Now()
 	err = s.store.View(ctx, func(tx Tx) error {
-		instance, err := findInstance(tx, query)
+		instance, err := findInstance(tx, actor, query, ActionRead)
 		if err != nil {
 			return err
 		}
@@ -246,24 +247,30 @@ func (s *Service) FindInstance(ctx context.Context, actor Actor, query InstanceQ
 	return details, err
 }
 
-func findInstance(tx Tx, query InstanceQuery) (Instance, error) {
+// findInstance finds the instance that the actor wants to act on. KindNotFound
+// also for one that he may not see.
+func findInstance(tx Tx, actor Actor, query InstanceQuery, action Action) (Instance, error) {
 	missing := fail(KindNotFound, "device-not-found", "There is no such device. Nothing was changed.").hint("`satellite device list` shows those that exist.")
 	if query.PIID != "" {
 		instance, err := tx.Instance(query.PIID)
 		if isNotFound(err) {
 			return Instance{}, missing
 		}
-		return instance, err
+		if err != nil {
+			return Instance{}, err
+		}
+		return instance, actor.mayWith(action, instance.AccountID, instance.VirtualAccountID, missing)
 	}
 	found, err := tx.InstancesByUDI(query.UDIPID, query.UDISerialNumber)
 	if err != nil {
 		return Instance{}, err
 	}
+	found = slices.DeleteFunc(found, func(i Instance) bool { return !actor.MayIn(ActionRead, i.AccountID, i.VirtualAccountID) })
 	switch len(found) {
 	case 0:
 		return Instance{}, missing
 	case 1:
-		return found[0], nil
+		return found[0], actor.mayWith(action, found[0].AccountID, found[0].VirtualAccountID, missing)
 	}
 	return Instance{}, fail(KindConflict, "device-ambiguous", "%d devices have this product id and serial number, with different software. Nothing was changed.", len(found)).hint("Name the device by its PIID.")
 }
@@ -272,12 +279,12 @@ func findInstance(tx Tx, query InstanceQuery) (Instance, error) {
 // certificate is revoked, and its next message is refused. KindConflict while it
 // holds export-controlled licenses: those only the device itself can give back.
 func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) error {
-	if err := actor.may(ActionManageDevices); err != nil {
+	if err := actor.known(); err != nil {
 		return err
 	}
 	now := s.Now()
 	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		instance, err := findInstance(tx, InstanceQuery{PIID: piid})
+		instance, err := findInstance(tx, actor, InstanceQuery{PIID: piid}, ActionManageDevices)
 		if err != nil {
 			return err
 		}
@@ -353,11 +360,11 @@ func revoke(tx Tx, instance Instance, now time.Time) error {
 
 // InstanceCertificate is the ID certificate of a registered device. KindNotFound.
 func (s *Service) InstanceCertificate(ctx context.Context, actor Actor, piid string) (certificate Certificate, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.known(); err != nil {
 		return Certificate{}, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		instance, err := findInstance(tx, InstanceQuery{PIID: piid})
+		instance, err := findInstance(tx, actor, InstanceQuery{PIID: piid}, ActionRead)
 		if err != nil {
 			return err
 		}
@@ -371,9 +378,10 @@ func (s *Service) InstanceCertificate(ctx context.Context, actor Actor, piid str
 }
 
 // RevocationList makes a new DER list of an account's revoked certificates.
-// KindConflict before the account is registered upstream.
+// It names serial numbers only, so everybody who sees something of the account may
+// have it. KindConflict before the account is registered upstream.
 func (s *Service) RevocationList(ctx context.Context, actor Actor, accountID AccountID) ([]byte, error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.maySomewhere(ActionRead, accountID); err != nil {
 		return nil, err
 	}
 	now := s.Now()
@@ -410,7 +418,7 @@ func (s *Service) RevocationList(ctx context.Context, actor Actor, accountID Acc
 // through: sub CA, issuing CA, root, as DER. KindConflict before the account is
 // registered upstream.
 func (s *Service) CertificateChain(ctx context.Context, actor Actor, accountID AccountID) (chain [][]byte, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.maySomewhere(ActionRead, accountID); err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {

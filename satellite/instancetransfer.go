@@ -85,14 +85,11 @@ func (t *transfer) ledger(virtual VirtualAccountID) *ledger {
 }
 
 func (t *transfer) move(actor Actor, piid string) error {
-	instance, err := findInstance(t.tx, InstanceQuery{PIID: piid})
-	if err == nil && (instance.AccountID != t.account || !actor.MayIn(ActionRead, t.account, instance.VirtualAccountID)) || isNotFound(err) {
+	instance, err := findInstance(t.tx, actor, InstanceQuery{PIID: piid}, ActionManageDevices)
+	if err == nil && instance.AccountID != t.account || isNotFound(err) {
 		return fail(KindNotFound, "device-not-found", "This account has no device %q. Nothing was changed.", clip(piid)).hint("`satellite device list` shows those that exist.")
 	}
 	if err != nil {
-		return err
-	}
-	if err := actor.mayIn(ActionManageDevices, t.account, instance.VirtualAccountID); err != nil {
 		return err
 	}
 	from := instance.VirtualAccountID

@@ -1,5 +1,7 @@
 package satellite
 
+import "slices"
+
 // Role is what a user may do: on the whole satellite, in an account, or in one
 // virtual account.
 type Role string
@@ -75,6 +77,13 @@ var permissions = map[Role]map[Action]bool{
 	RoleVirtualAccountViewer: allow(ActionRead),
 }
 
+// The roles that there are of each sort, the most powerful first.
+var (
+	SystemRoles         = []Role{RoleSystemAdmin, RoleSystemOperator, RoleSystemUser}
+	AccountRoles        = []Role{RoleAccountAdmin, RoleAccountUser, RoleAccountViewer}
+	VirtualAccountRoles = []Role{RoleVirtualAccountAdmin, RoleVirtualAccountUser, RoleVirtualAccountViewer}
+)
+
 // Grant is a role of a user in an account, or in one virtual account of it.
 type Grant struct {
 	AccountID        AccountID
@@ -82,31 +91,49 @@ type Grant struct {
 	Role             Role
 }
 
+// allows tells whether the grant covers the action there. A role that stands
+// where its sort does not belong allows nothing.
+func (g Grant) allows(action Action, account AccountID, virtual VirtualAccountID) bool {
+	if g.AccountID != account || !permissions[g.Role][action] {
+		return false
+	}
+	if g.VirtualAccountID == 0 {
+		return slices.Contains(AccountRoles, g.Role)
+	}
+	return g.VirtualAccountID == virtual && slices.Contains(VirtualAccountRoles, g.Role)
+}
+
 // Actor is who asks: a signed-in user, the local administrator, or a device.
 type Actor struct {
+	UserID UserID // 0: no user of this satellite
 	Name   string // as it stands in events: "local:0", an e-mail address, "device:PIID"
-	Role   Role   // on the satellite
+	Role   Role   // on the satellite; "" is nobody, who may do nothing
 	Grants []Grant
 	Source string // network address, or "local"
 }
 
 // May tells whether the actor's system role allows the action everywhere, so
 // that a face offers only what Service would do.
-func (a Actor) May(action Action) bool { return permissions[a.Role][action] }
+func (a Actor) May(action Action) bool {
+	return slices.Contains(SystemRoles, a.Role) && permissions[a.Role][action]
+}
 
 // MayIn tells whether the actor may do this in an account, or with a virtual
 // account that is not 0, in that virtual account.
 func (a Actor) MayIn(action Action, account AccountID, virtual VirtualAccountID) bool {
-	if a.May(action) {
-		return true
-	}
-	for _, g := range a.Grants {
-		if g.AccountID == account && (g.VirtualAccountID == 0 || g.VirtualAccountID == virtual) && permissions[g.Role][action] {
-			return true
-		}
-	}
-	return false
+	return a.May(action) || a.Role != "" && slices.ContainsFunc(a.Grants, func(g Grant) bool { return g.allows(action, account, virtual) })
 }
+
+// MaySomewhere tells whether the actor may do this in an account or in one of
+// its virtual accounts; with account 0, in any.
+func (a Actor) MaySomewhere(action Action, account AccountID) bool {
+	return a.May(action) || a.Role != "" && slices.ContainsFunc(a.Grants, func(g Grant) bool {
+		return (account == 0 || g.AccountID == account) && g.allows(action, g.AccountID, g.VirtualAccountID)
+	})
+}
+
+// Sees tells whether the actor may read something in the account.
+func (a Actor) Sees(account AccountID) bool { return a.MaySomewhere(ActionRead, account) }
 
 // may returns KindForbidden unless the system role allows the action.
 func (a Actor) may(action Action) error {
@@ -117,15 +144,50 @@ func (a Actor) may(action Action) error {
 }
 
 // mayIn returns KindForbidden unless the actor may do this there; KindNotFound
-// where he may not even see the account: a stranger learns nothing of it.
+// where he may not even see the account, or the virtual account: a stranger
+// learns nothing of it.
 func (a Actor) mayIn(action Action, account AccountID, virtual VirtualAccountID) error {
 	switch {
 	case a.MayIn(action, account, virtual):
 		return nil
 	case a.Role != "" && !a.Sees(account):
-		return fail(KindNotFound, "account-not-found", "There is no such account, or none that you may see. Nothing was changed.")
+		return errAccountHidden()
+	case a.Role != "" && virtual != 0 && !a.MayIn(ActionRead, account, virtual):
+		return fail(KindNotFound, "virtual-account-not-found", "There is no such virtual account, or none that you may see. Nothing was changed.")
 	}
 	return a.refused(action)
+}
+
+// mayWith is mayIn for a thing that was found by its own name. Where the actor
+// may not see it the answer is missing: the one for a thing that does not exist.
+func (a Actor) mayWith(action Action, account AccountID, virtual VirtualAccountID, missing error) error {
+	if a.Role != "" && !a.MayIn(ActionRead, account, virtual) {
+		return missing
+	}
+	return a.mayIn(action, account, virtual)
+}
+
+// maySomewhere is the first question of a use case that learns later which
+// virtual account it is about. KindForbidden unless the actor may do this
+// anywhere in the account, with account 0 anywhere at all; KindNotFound where
+// he may not see the account.
+func (a Actor) maySomewhere(action Action, account AccountID) error {
+	switch {
+	case a.MaySomewhere(action, account):
+		return nil
+	case a.Role != "" && account != 0 && !a.Sees(account):
+		return errAccountHidden()
+	}
+	return a.refused(action)
+}
+
+// known returns KindUnauthenticated for nobody: what a use case that first has
+// to find the thing asks before it looks.
+func (a Actor) known() error {
+	if a.Role == "" {
+		return a.refused(ActionRead)
+	}
+	return nil
 }
 
 func (a Actor) refused(action Action) error {
@@ -135,20 +197,11 @@ func (a Actor) refused(action Action) error {
 	return fail(KindForbidden, "role-insufficient", "Your roles do not allow this (%s). Nothing was changed.", action).hint("Ask an Account Administrator or a System Admin.")
 }
 
-// Sees tells whether the actor may read something in the account.
-func (a Actor) Sees(account AccountID) bool {
-	if a.May(ActionRead) {
-		return true
-	}
-	for _, g := range a.Grants {
-		if g.AccountID == account && permissions[g.Role][ActionRead] {
-			return true
-		}
-	}
-	return false
+func errAccountHidden() *Error {
+	return fail(KindNotFound, "account-not-found", "There is no such account, or none that you may see. Nothing was changed.")
 }
 
-// Scope is what of a listing an actor may see.
+// Scope is what of a listing an actor may see. The zero Scope is nothing.
 type Scope struct {
 	All             bool
 	Accounts        []AccountID
@@ -156,37 +209,34 @@ type Scope struct {
 }
 
 // Whole tells whether the scope covers everything in the account.
-func (s Scope) Whole(account AccountID) bool {
-	if s.All {
-		return true
-	}
-	for _, id := range s.Accounts {
-		if id == account {
-			return true
-		}
-	}
-	return false
+func (s Scope) Whole(account AccountID) bool { return s.All || slices.Contains(s.Accounts, account) }
+
+// Sees tells whether the scope covers a virtual account of an account.
+func (s Scope) Sees(account AccountID, virtual VirtualAccountID) bool {
+	return s.Whole(account) || slices.Contains(s.VirtualAccounts, virtual)
 }
 
 // sees is what the actor may see of an account and virtual account, 0 for all.
-// KindUnauthenticated; KindNotFound where he may see nothing of the account.
+// KindUnauthenticated; KindNotFound where he may see nothing of the one that is named.
 func (a Actor) sees(account AccountID, virtual VirtualAccountID) (Scope, error) {
-	if a.Role == "" {
-		return Scope{}, a.refused(ActionRead)
+	if err := a.known(); err != nil {
+		return Scope{}, err
 	}
 	if account != 0 && !a.Sees(account) {
-		return Scope{}, a.mayIn(ActionRead, account, virtual)
+		return Scope{}, errAccountHidden()
 	}
-	if a.May(ActionRead) {
-		return Scope{All: true}, nil
+	if account != 0 && virtual != 0 {
+		if err := a.mayIn(ActionRead, account, virtual); err != nil {
+			return Scope{}, err
+		}
 	}
-	var scope Scope
+	scope := Scope{All: a.May(ActionRead)}
 	for _, g := range a.Grants {
 		switch {
-		case !permissions[g.Role][ActionRead]:
-		case g.VirtualAccountID == 0:
+		case scope.All || !g.allows(ActionRead, g.AccountID, g.VirtualAccountID):
+		case g.VirtualAccountID == 0 && !slices.Contains(scope.Accounts, g.AccountID):
 			scope.Accounts = append(scope.Accounts, g.AccountID)
-		default:
+		case g.VirtualAccountID != 0 && !slices.Contains(scope.VirtualAccounts, g.VirtualAccountID):
 			scope.VirtualAccounts = append(scope.VirtualAccounts, g.VirtualAccountID)
 		}
 	}

@@ -343,17 +343,19 @@ func (s *Service) registrationData(e enrollment, virtual string) wire.ReplyData 
 	}
 }
 
+// virtualAccountName is how events call a virtual account: "" for ID 0, and for
+// one that is gone.
 func virtualAccountName(tx Tx, account AccountID, id VirtualAccountID) (string, error) {
-	list, err := tx.VirtualAccounts(account)
-	if err != nil {
-		return "", err
+	if id == 0 {
+		return "", nil
 	}
+	list, err := tx.VirtualAccounts(account)
 	for _, v := range list {
 		if v.ID == id {
-			return v.Name, nil
+			return v.Name, err
 		}
 	}
-	return "", NotFound("virtual account", id)
+	return "", err
 }
 
 // renewCertificate answers an ID certificate renewal: a new certificate for the

@@ -67,10 +67,25 @@ type Tx interface {
 	UserByEmail(email string) (User, error)
 	Users() ([]User, error)
 	SaveUser(User) error
+	DeleteUser(UserID) error // with his roles and memberships
 	Session(key string) (Session, error)
 	SaveSession(Session) error
 	DeleteSession(key string) error
+	DeleteSessionsOf(UserID) error
 	DeleteSessionsBefore(expiry time.Time) error
+
+	// Access.
+	SaveGrant(HeldGrant) error // replaces the one that the holder had in that place
+	DeleteGrant(Holder, AccountID, VirtualAccountID) error
+	GrantsOf(UserID) ([]Grant, error)        // his own and those of his groups
+	AccessTo(AccountID) ([]HeldGrant, error) // users before groups, by id; the whole account first
+	CreateGroup(Group) (Group, error)
+	Group(GroupID) (Group, error)
+	Groups(AccountID) ([]Group, error) // by name
+	DeleteGroup(GroupID) error         // with its roles and memberships
+	AddMember(GroupID, UserID) error
+	DropMember(GroupID, UserID) error
+	Members(GroupID) ([]User, error) // by e-mail address
 
 	// Accounts.
 	CreateAccount(Account) (Account, error)
@@ -193,7 +208,7 @@ type Tx interface {
 	CreateReport(Report) (Report, error)
 	ReportByDigest(AccountID, string) (Report, error)
 	ReportByKey(AccountID, ReportKey) (Report, error)
-	Reports(AccountID, Page) ([]Report, error) // newest first
+	Reports(AccountID, Scope, Page) ([]Report, error) // newest first
 	ReportsToSend(AccountID, Page) ([]Report, error)
 	AcknowledgeReport(AccountID, string, time.Time) error
 

@@ -115,9 +115,11 @@ type SyncStatus struct {
 	Requests []SyncRequestRow // the last ten, newest first
 }
 
-// SyncStatuses lists all accounts with their synchronization.
+// SyncStatuses lists the accounts with their synchronization: it is about an
+// account as a whole, so a role in one of its virtual accounts does not show it.
 func (s *Service) SyncStatuses(ctx context.Context, actor Actor) (list []SyncStatus, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	scope, err := actor.sees(0, 0)
+	if err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
@@ -127,6 +129,9 @@ func (s *Service) SyncStatuses(ctx context.Context, actor Actor) (list []SyncSta
 			return err
 		}
 		for _, account := range accounts {
+			if !scope.Whole(account.ID) {
+				continue
+			}
 			state, err := tx.SyncState(account.ID)
 			if err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 // is asked for, by the caller or by the upstream. Nothing is written to w before
 // the request is on record. It changes no license and no device.
 func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID AccountID, full bool, w io.Writer) (row SyncRequestRow, err error) {
-	if err := actor.may(ActionSynchronize); err != nil {
+	if err := actor.mayIn(ActionSynchronize, accountID, 0); err != nil {
 		return row, err
 	}
 	defer func() { s.observer.SyncDone("request", err == nil) }()

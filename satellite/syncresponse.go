@@ -47,7 +47,7 @@ type SyncOptions struct {
 // system's clock (see SyncOptions); KindInvalid for a file that is altered, cut
 // short, or no response. With an error nothing has changed.
 func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.ReaderAt, size int64, options SyncOptions) (result SyncResult, err error) {
-	if err := actor.may(ActionSynchronize); err != nil {
+	if err := actor.maySomewhere(ActionSynchronize, 0); err != nil {
 		return result, err
 	}
 	defer func() { s.observer.SyncDone("response", err == nil) }()
@@ -62,7 +62,7 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 	if err != nil {
 		return result, responseProblem(err)
 	}
-	account, err := s.responseAccount(ctx, container.Manifest)
+	account, err := s.responseAccount(ctx, actor, container.Manifest)
 	if err != nil {
 		return result, err
 	}
@@ -152,7 +152,7 @@ func responseProblem(err error) error {
 	return err
 }
 
-func (s *Service) responseAccount(ctx context.Context, m wire.Manifest) (found Account, err error) {
+func (s *Service) responseAccount(ctx context.Context, actor Actor, m wire.Manifest) (found Account, err error) {
 	err = s.store.View(ctx, func(tx Tx) error {
 		accounts, err := tx.Accounts()
 		for _, account := range accounts {
@@ -162,10 +162,14 @@ func (s *Service) responseAccount(ctx context.Context, m wire.Manifest) (found A
 		}
 		return err
 	})
-	if err == nil && found.ID == 0 {
-		err = fail(KindConflict, "response-foreign", "The response is for account %q, which this satellite does not have. Nothing was changed.", clip(m.Account.Name))
+	missing := fail(KindConflict, "response-foreign", "The response is for account %q, which this satellite does not have. Nothing was changed.", clip(m.Account.Name))
+	switch {
+	case err != nil:
+		return Account{}, err
+	case found.ID == 0:
+		return Account{}, missing
 	}
-	return found, err
+	return found, actor.mayWith(ActionSynchronize, found.ID, 0, missing)
 }
 
 // response is a response that is being applied.

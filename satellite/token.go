@@ -166,7 +166,7 @@ type NewToken struct {
 // KindConflict in an account that is not active, and while nobody has accepted
 // the agreement in force.
 func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Token, string, error) {
-	if err := actor.may(ActionManageTokens); err != nil {
+	if err := actor.maySomewhere(ActionManageTokens, n.AccountID); err != nil {
 		return Token{}, "", err
 	}
 	life := s.options.TokenLife
@@ -201,6 +201,9 @@ func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Tok
 		}
 		virtual, err := findVirtualAccount(tx, account.ID, n.VirtualAccount)
 		if err != nil {
+			return err
+		}
+		if err := actor.mayIn(ActionManageTokens, account.ID, virtual.ID); err != nil {
 			return err
 		}
 		token.VirtualAccountID = virtual.ID
@@ -245,11 +248,12 @@ func (s *Service) tokenText(token *Token) (string, error) {
 type TokenFilter struct {
 	AccountID        AccountID
 	VirtualAccountID VirtualAccountID
+	Scope            Scope
 }
 
 // Tokens lists tokens, newest first.
 func (s *Service) Tokens(ctx context.Context, actor Actor, filter TokenFilter, page Page) (tokens []Token, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
@@ -262,11 +266,11 @@ func (s *Service) Tokens(ctx context.Context, actor Actor, filter TokenFilter, p
 // TokenText opens the text of a token, to show it again. Whoever holds it can
 // register devices, so reading it takes the right to make one.
 func (s *Service) TokenText(ctx context.Context, actor Actor, id TokenID) (token Token, text string, err error) {
-	if err := actor.may(ActionManageTokens); err != nil {
+	if err := actor.known(); err != nil {
 		return Token{}, "", err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		token, err = tx.Token(id)
+		token, err = findToken(tx, actor, strconv.FormatInt(int64(id), 10), ActionManageTokens)
 		return err
 	})
 	if err != nil {
@@ -278,32 +282,43 @@ func (s *Service) TokenText(ctx context.Context, actor Actor, id TokenID) (token
 
 // FindToken finds a token by its id in decimal, or by its text. KindNotFound.
 func (s *Service) FindToken(ctx context.Context, actor Actor, idOrText string) (token Token, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	if err := actor.known(); err != nil {
 		return Token{}, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		if id, parseErr := strconv.ParseInt(idOrText, 10, 64); parseErr == nil {
-			token, err = tx.Token(TokenID(id))
-		} else {
-			token, err = tx.TokenByHash(sha256.Sum256([]byte(idOrText)))
-		}
-		if isNotFound(err) {
-			return fail(KindNotFound, "token-not-found", "There is no such token. Nothing was changed.").hint("`satellite token list` shows the ids of those that exist.")
-		}
+		token, err = findToken(tx, actor, idOrText, ActionRead)
 		return err
 	})
 	return token, err
 }
 
+// findToken finds the token that the actor wants to act on. KindNotFound also
+// for one that he may not see.
+func findToken(tx Tx, actor Actor, idOrText string, action Action) (token Token, err error) {
+	missing := fail(KindNotFound, "token-not-found", "There is no such token. Nothing was changed.").hint("`satellite token list` shows the ids of those that exist.")
+	if id, parseErr := strconv.ParseInt(idOrText, 10, 64); parseErr == nil {
+		token, err = tx.Token(TokenID(id))
+	} else {
+		token, err = tx.TokenByHash(sha256.Sum256([]byte(idOrText)))
+	}
+	if isNotFound(err) {
+		return Token{}, missing
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	return token, actor.mayWith(action, token.AccountID, token.VirtualAccountID, missing)
+}
+
 // RevokeToken ends a token at once; revoking it again changes nothing. Devices
 // that registered with it stay registered.
 func (s *Service) RevokeToken(ctx context.Context, actor Actor, id TokenID) error {
-	if err := actor.may(ActionManageTokens); err != nil {
+	if err := actor.known(); err != nil {
 		return err
 	}
 	now := s.Now()
 	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		token, err := tx.Token(id)
+		token, err := findToken(tx, actor, strconv.FormatInt(int64(id), 10), ActionManageTokens)
 		if err != nil {
 			return err
 		}
@@ -314,7 +329,11 @@ func (s *Service) RevokeToken(ctx context.Context, actor Actor, id TokenID) erro
 		if err := tx.SaveToken(token); err != nil {
 			return err
 		}
-		return record(Event{Type: EventTokenRevoked, AccountID: token.AccountID, Message: fmt.Sprintf("Token %d was revoked.", token.ID)})
+		virtual, err := virtualAccountName(tx, token.AccountID, token.VirtualAccountID)
+		if err != nil {
+			return err
+		}
+		return record(Event{Type: EventTokenRevoked, AccountID: token.AccountID, VirtualAccount: virtual, Message: fmt.Sprintf("Token %d was revoked.", token.ID)})
 	})
 }
 

@@ -56,10 +56,10 @@ type ImportResult struct {
 // is not known yet). A report that was imported before is counted once.
 //
 // KindInvalid or KindTooLarge for what is no usage file: then none of it is
-// kept. KindConflict for a device of another account: what
+// kept. KindForbidden for a device in a virtual account where the actor may not import. KindConflict for a device of another account: what
 // stands before it in the file may be kept, and is counted once when the file comes again.
 func (s *Service) ImportUsage(ctx context.Context, actor Actor, accountID AccountID, file []byte) (ImportResult, error) {
-	if err := actor.may(ActionImportUsage); err != nil {
+	if err := actor.maySomewhere(ActionImportUsage, accountID); err != nil {
 		return ImportResult{}, err
 	}
 	reports, err := wire.ReadUsageFile(file)
@@ -136,6 +136,10 @@ func importReport(tx Tx, record recorder, actor Actor, account Account, report w
 	instance, err := reporting(tx, account, key.Identity, report, piid, now)
 	if err != nil {
 		return err
+	}
+	if !actor.MayIn(ActionImportUsage, account.ID, instance.VirtualAccountID) {
+		return fail(KindForbidden, "usage-elsewhere", "The report of device %s (%s) belongs into a virtual account in which you may not import. It was not imported.", key.UDISerialNumber, key.UDIPID).
+			hint("Let an Account Administrator import the file.")
 	}
 	count, until := report.Usage()
 	if until.After(now) {
@@ -246,13 +250,15 @@ func drawReported(tx Tx, record recorder, instance Instance, tag string, count i
 	return ledger.settle()
 }
 
-// Reports lists the usage reports of an account, newest first.
+// Reports lists the usage reports of an account, newest first. A role in a
+// virtual account shows those of the devices that are in it now.
 func (s *Service) Reports(ctx context.Context, actor Actor, accountID AccountID, page Page) (reports []Report, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	scope, err := actor.sees(accountID, 0)
+	if err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		reports, err = tx.Reports(accountID, page.bounded())
+		reports, err = tx.Reports(accountID, scope, page.bounded())
 		return err
 	})
 	return reports, err

@@ -3,6 +3,7 @@ package satellite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,13 +56,16 @@ func (s *Service) CreateVirtualAccount(ctx context.Context, actor Actor, account
 	return created, err
 }
 
-// VirtualAccounts lists the virtual accounts of an account, the default one first.
+// VirtualAccounts lists the virtual accounts of an account that the actor sees,
+// the default one first.
 func (s *Service) VirtualAccounts(ctx context.Context, actor Actor, accountID AccountID) (list []VirtualAccount, err error) {
-	if err := actor.may(ActionRead); err != nil {
+	scope, err := actor.sees(accountID, 0)
+	if err != nil {
 		return nil, err
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
 		list, err = tx.VirtualAccounts(accountID)
+		list = slices.DeleteFunc(list, func(v VirtualAccount) bool { return !scope.Sees(accountID, v.ID) })
 		return err
 	})
 	return list, err

@@ -63,7 +63,7 @@ func sessionDoor(service *satellite.Service, sessions *auth.Sessions) echo.Middl
 			if !signedIn {
 				return web.WriteProblem(c, errNotSignedIn())
 			}
-			user, err := service.User(ctx, id)
+			actor, _, err := service.ActorOf(ctx, id, web.ClientAddress(c.Request()))
 			if satellite.KindOf(err) == satellite.KindNotFound {
 				return web.WriteProblem(c, errNotSignedIn())
 			}
@@ -77,7 +77,7 @@ func sessionDoor(service *satellite.Service, sessions *auth.Sessions) echo.Middl
 					Hint:    "Send the session's token in the header X-CSRF-Token, or use the local socket.",
 				})
 			}
-			return enter(c, next, satellite.Actor{Name: user.Email, Role: user.Role, Source: web.ClientAddress(c.Request())})
+			return enter(c, next, actor)
 		}
 	}
 }

@@ -215,6 +215,7 @@ type description struct {
 		Summary     string
 		Tags        []string
 		Responses   map[string]any
+		Parameters  []struct{ Name, In string }
 	}
 }
 
@@ -226,6 +227,16 @@ func describe(t *testing.T, w *world) description {
 		t.Fatalf("the description cannot be read: %v: %.300s", err, r.body)
 	}
 	return d
+}
+
+// takes tells whether an operation takes a parameter in its query.
+func (d description) takes(method, path, name string) bool {
+	for _, p := range d.Paths[path][strings.ToLower(method)].Parameters {
+		if p.In == "query" && p.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 var parameter = regexp.MustCompile(`\{[^}]+\}`)

@@ -140,7 +140,7 @@ type syncResponseInput struct {
 
 func (a *api) applySyncResponse(ctx context.Context, in *syncResponseInput) (*output[SyncResult], error) {
 	options := satellite.SyncOptions{AcceptTime: in.AcceptTime}
-	if !actor(ctx).May(satellite.ActionSynchronize) {
+	if !actor(ctx).MaySomewhere(satellite.ActionSynchronize, 0) {
 		// Service refuses in its own words, before gigabytes are taken in.
 		_, err := a.service.ApplySyncResponse(ctx, actor(ctx), bytes.NewReader(nil), 0, options)
 		return nil, err

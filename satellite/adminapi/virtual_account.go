@@ -77,18 +77,27 @@ func (a *api) placeFilter(ctx context.Context, accountName, virtualName string) 
 	if err != nil {
 		return 0, 0, err
 	}
-	list, err := a.service.VirtualAccounts(ctx, actor(ctx), found.ID)
+	virtual, err = a.findVirtualAccount(ctx, found, virtualName)
+	return found.ID, virtual, err
+}
+
+// findVirtualAccount finds a virtual account that the actor sees; 0 where none is named.
+func (a *api) findVirtualAccount(ctx context.Context, account satellite.Account, name string) (satellite.VirtualAccountID, error) {
+	if name == "" {
+		return 0, nil
+	}
+	list, err := a.service.VirtualAccounts(ctx, actor(ctx), account.ID)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	for _, v := range list {
-		if strings.EqualFold(v.Name, virtualName) {
-			return found.ID, v.ID, nil
+		if strings.EqualFold(v.Name, name) {
+			return v.ID, nil
 		}
 	}
-	return 0, 0, &satellite.Error{
+	return 0, &satellite.Error{
 		Kind: satellite.KindNotFound, Code: "virtual-account-not-found",
-		Message: fmt.Sprintf("There is no virtual account %q in account %q.", virtualName, found.Name),
+		Message: fmt.Sprintf("There is no virtual account %q in account %q.", name, account.Name),
 		Hint:    "`satellite virtual-account list` shows those that exist.",
 	}
 }

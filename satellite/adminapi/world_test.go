@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -133,17 +134,32 @@ func (w *world) call(method, path, contentType, body string) reply {
 // signIn makes a user of a role and returns the headers of his session.
 func (w *world) signIn(role satellite.Role) (cookie, csrf string) {
 	w.t.Helper()
+	return w.session(w.user(string(role)+"@example.com", role))
+}
+
+// user makes a user with roles in accounts.
+func (w *world) user(email string, role satellite.Role, grants ...satellite.Grant) satellite.UserID {
+	w.t.Helper()
 	var user satellite.User
 	err := w.store.Update(w.t.Context(), func(tx satellite.Tx) (err error) {
-		user, err = tx.CreateUser(satellite.User{Email: string(role) + "@example.com", Name: "Somebody", Role: role, CreatedAt: now})
+		user, err = tx.CreateUser(satellite.User{Email: email, Profile: satellite.Person("Somebody"), Role: role, CreatedAt: now})
+		for _, g := range grants {
+			err = errors.Join(err, tx.SaveGrant(satellite.HeldGrant{Holder: satellite.Holder{UserID: user.ID}, Grant: g, GrantedAt: now}))
+		}
 		return err
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return user.ID
+}
+
+// session signs a user in and returns the headers of his session.
+func (w *world) session(user satellite.UserID) (cookie, csrf string) {
+	w.t.Helper()
 	recorder := httptest.NewRecorder()
 	w.sessions.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if err := w.sessions.SignIn(r.Context(), user.ID); err != nil {
+		if err := w.sessions.SignIn(r.Context(), user); err != nil {
 			w.t.Error(err)
 		}
 		csrf = w.sessions.CSRF(r.Context())

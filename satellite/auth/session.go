@@ -106,7 +106,7 @@ func (s *Sessions) SignIn(ctx context.Context, user satellite.UserID) error {
 	if err := s.manager.RenewToken(ctx); err != nil {
 		return err
 	}
-	s.belongs(ctx, true)
+	s.belongs(ctx, user)
 	s.manager.Remove(ctx, valueCSRF)
 	s.put(ctx, valueUser, int64(user))
 	s.manager.SetDeadline(ctx, s.now().Add(s.absolute))
@@ -116,14 +116,14 @@ func (s *Sessions) SignIn(ctx context.Context, user satellite.UserID) error {
 // SignOut ends the session, here and in the store.
 func (s *Sessions) SignOut(ctx context.Context) error {
 	err := s.manager.Destroy(ctx)
-	s.belongs(ctx, false)
+	s.belongs(ctx, 0)
 	return err
 }
 
-// belongs notes whether the session of a request is a user's.
-func (s *Sessions) belongs(ctx context.Context, toUser bool) {
+// belongs notes whose the session of a request is, 0 for nobody's.
+func (s *Sessions) belongs(ctx context.Context, user satellite.UserID) {
 	if l, ok := ctx.Value(loadedKey{}).(*loaded); ok {
-		l.signedIn = toUser
+		l.user = user
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 
 // loaded remembers, for one request, which session the store had for it.
 type loaded struct {
-	key      string
-	signedIn bool // the values belong to a user, so that they go to the store
+	key  string
+	user satellite.UserID // 0: the values are nobody's, and do not go to the store
 }
 
 type loadedKey struct{}
@@ -57,7 +57,7 @@ func (s *sessionStore) FindCtx(ctx context.Context, token string) (data []byte, 
 		return nil, false, err
 	}
 	if l, ok := ctx.Value(loadedKey{}).(*loaded); ok {
-		l.key, l.signedIn = key, true
+		l.key, l.user = key, session.UserID
 	}
 	return session.Data, true, nil
 }
@@ -71,9 +71,12 @@ func (s *sessionStore) CommitCtx(ctx context.Context, token string, data []byte,
 		session.Expires = end
 	}
 	l, _ := ctx.Value(loadedKey{}).(*loaded)
-	if l != nil && !l.signedIn {
+	if l != nil && l.user == 0 {
 		s.anonymous.keep(session)
 		return nil
+	}
+	if l != nil {
+		session.UserID = l.user
 	}
 	return s.store.Update(ctx, func(tx satellite.Tx) error {
 		if l != nil && l.key == session.Key {

@@ -3,8 +3,6 @@ package store
 import (
 	"time"
 
-	"gorm.io/gorm/clause"
-
 	"ssm/satellite"
 )
 
@@ -75,27 +73,21 @@ func (t *transaction) CloseAlert(account satellite.AccountID, kind satellite.Ale
 }
 
 func (t *transaction) Alerts(filter satellite.AlertFilter, page satellite.Page) ([]satellite.Alert, error) {
-	query := t.db.Select(alertColumns)
+	var conditions []condition
 	if !filter.Closed {
-		query = query.Where("closed_at = 0")
-	}
-	if filter.AccountID != 0 {
-		query = query.Where("account_id = ?", filter.AccountID)
+		conditions = append(conditions, where("closed_at = 0"))
 	}
 	if filter.Type != "" {
-		query = query.Where("type = ?", filter.Type)
+		conditions = append(conditions, where("type = ?", filter.Type))
 	}
 	if filter.Key != "" {
-		query = query.Where("key = ?", filter.Key)
+		conditions = append(conditions, where("key = ?", filter.Key))
 	}
 	if filter.PIID != "" {
-		query = query.Where("piid = ? AND piid <> ''", filter.PIID)
-	}
-	if page.After != 0 {
-		query = query.Where("id < ?", page.After)
+		conditions = append(conditions, where("piid = ? AND piid <> ''", filter.PIID))
 	}
 	var rows []alertRow
-	err := scoped(query, filter.Scope).Order(clause.OrderByColumn{Column: clause.Column{Name: "id"}, Desc: true}).Limit(page.Limit).Find(&rows).Error
+	err := selected(filter.AccountID, 0, filter.Scope).page(t.db.Select(alertColumns), "alerts", page, true, conditions...).Find(&rows).Error
 	alerts := make([]satellite.Alert, len(rows))
 	for i, r := range rows {
 		alerts[i] = r.domain()

@@ -137,7 +137,7 @@ func TestWhatWasAcknowledgedIsThereAfterTheProcessIsKilled(t *testing.T) {
 		if len(mismatches) > 0 {
 			t.Error(mismatches)
 		}
-		devices, countErr := tx.CountInstances(satellite.InstanceFilter{})
+		devices, countErr := tx.CountInstances(satellite.InstanceFilter{Scope: satellite.Scope{All: true}})
 		if events := storetest.VerifyChain(t, s); events != devices {
 			t.Errorf("there are %d events of %d devices", events, devices)
 		}

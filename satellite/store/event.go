@@ -1,6 +1,8 @@
 package store
 
 import (
+	"gorm.io/gorm"
+
 	"ssm/satellite"
 )
 
@@ -57,27 +59,77 @@ func (t *transaction) Record(e satellite.Event) error {
 }
 
 func (t *transaction) Events(filter satellite.EventFilter, page satellite.Page) ([]satellite.Event, error) {
-	query := t.db.Select(eventColumns).Order("number DESC").Limit(page.Limit)
+	var conditions []condition
 	if page.After > 0 {
-		query = query.Where("number < ?", page.After)
-	}
-	if filter.AccountID != 0 {
-		query = query.Where("account_id = ?", filter.AccountID)
+		conditions = append(conditions, where("number < ?", page.After))
 	}
 	if filter.PIID != "" {
-		query = query.Where("piid = ? AND piid <> ''", filter.PIID)
+		conditions = append(conditions, where("piid <> '' AND piid = ?", filter.PIID))
 	}
 	if filter.Type != "" {
-		query = query.Where("type = ?", filter.Type)
+		conditions = append(conditions, where("type = ?", filter.Type))
 	}
-	if filter == (satellite.EventFilter{}) {
-		// Without a filter the primary key serves, which begins with the node;
-		// this process reads the chain that it writes.
-		query = query.Where("node = (SELECT MAX(node) FROM events)")
+	of := selected(filter.AccountID, 0, filter.Scope)
+	query := t.db.Select(eventColumns).Order("number DESC").Limit(page.Limit)
+	if of.everything && (filter.PIID != "" || filter.Type != "") {
+		query = allOf(query, conditions)
+	} else {
+		places, err := t.eventPlaces(of)
+		if err != nil {
+			return nil, err
+		}
+		query = eventsFrom(query, of, places, conditions, page.Limit)
 	}
 	var rows []eventRow
 	err := query.Find(&rows).Error
 	return eventsOf(rows), err
+}
+
+// eventPlaces are the accounts, and the virtual accounts by the names that
+// events give them, of a selection.
+func (t *transaction) eventPlaces(of selection) (places [][]condition, err error) {
+	for _, id := range of.accounts {
+		places = append(places, []condition{where("account_id = ?", id)})
+	}
+	if len(of.virtual) == 0 {
+		return places, nil
+	}
+	var rows []struct {
+		AccountID int64
+		Name      string
+	}
+	query := t.db.Table("virtual_accounts").Select("account_id", "name").Where("id IN ?", of.virtual)
+	if of.limited {
+		query = query.Where("+account_id IN ?", of.within)
+	}
+	err = query.Find(&rows).Error
+	for _, r := range rows {
+		places = append(places, []condition{where("account_id = ?", r.AccountID), where("virtual_account <> '' AND virtual_account = ?", r.Name)})
+	}
+	return places, err
+}
+
+// eventsFrom limits a query to places: one is walked by its index, several each
+// give their own page. Beside the places the primary key serves, which begins
+// with the node: this process reads the chain that it writes.
+func eventsFrom(query *gorm.DB, of selection, places [][]condition, conditions []condition, limit int) *gorm.DB {
+	own := query.Where("node = (SELECT MAX(node) FROM events)")
+	switch {
+	case of.everything:
+		return allOf(own, conditions)
+	case len(places) == 0:
+		return query.Where("1 = 0")
+	case len(places) == 1:
+		return allOf(allOf(query, places[0]), conditions)
+	case len(places) > maxPlaces:
+		return allOf(own.Where("(+account_id IN ? OR (+account_id, virtual_account) IN (SELECT account_id, name FROM virtual_accounts WHERE id IN ?))",
+			of.accounts, of.virtual), conditions)
+	}
+	u := union{column: "number", table: "events", order: "number DESC", limit: limit, conditions: conditions}
+	for _, place := range places {
+		u.add(place...)
+	}
+	return own.Where("number IN ("+u.text()+")", u.args...)
 }
 
 func (t *transaction) EventsAfter(after satellite.EventKey, limit int) ([]satellite.Event, error) {

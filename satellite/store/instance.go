@@ -154,8 +154,14 @@ func (t *transaction) InstancesByUDI(pid, serialNumber string) ([]satellite.Inst
 }
 
 func (t *transaction) Instances(filter satellite.InstanceFilter, page satellite.Page) ([]satellite.Instance, error) {
+	query, of := t.db.Select(instanceColumns), selected(filter.AccountID, filter.VirtualAccountID, filter.Scope)
+	if filter.Search == "" {
+		query = of.page(query, "instances", page, false)
+	} else {
+		query = of.of(searched(query, filter.Search), "+").Where("id > ?", page.After).Order("id").Limit(page.Limit)
+	}
 	var rows []instanceRow
-	err := t.instances(filter).Select(instanceColumns).Where("id > ?", page.After).Order("id").Limit(page.Limit).Find(&rows).Error
+	err := query.Find(&rows).Error
 	return instancesOf(rows), err
 }
 
@@ -168,29 +174,23 @@ func instancesOf(rows []instanceRow) []satellite.Instance {
 }
 
 func (t *transaction) CountInstances(filter satellite.InstanceFilter) (count int64, err error) {
-	err = t.instances(filter).Count(&count).Error
+	query, of := t.db.Model(&instanceRow{}), selected(filter.AccountID, filter.VirtualAccountID, filter.Scope)
+	if filter.Search == "" {
+		query = of.of(query, "")
+	} else {
+		query = of.of(searched(query, filter.Search), "+")
+	}
+	err = query.Count(&count).Error
 	return count, err
 }
 
-// instances applies a filter. A search is three ranges on indexes; UNION would
-// sort each of them, and the list drops what is in two of them anyway.
-func (t *transaction) instances(filter satellite.InstanceFilter) *gorm.DB {
-	query, account, virtual := t.db.Model(&instanceRow{}), "account_id = ?", "virtual_account_id = ?"
-	if filter.Search != "" {
-		// The plus keeps the planner from walking the whole account to find a few.
-		account, virtual = "+"+account, "+"+virtual
-		low, high := filter.Search, upperBound(filter.Search)
-		query = query.Where(`id IN (SELECT id FROM instances WHERE udi_serial_number >= ? AND udi_serial_number < ?
-			UNION ALL SELECT id FROM instances WHERE hostname >= ? AND hostname < ?
-			UNION ALL SELECT id FROM instances WHERE udi_pid >= ? AND udi_pid < ?)`, low, high, low, high, low, high)
-	}
-	switch {
-	case filter.VirtualAccountID != 0:
-		query = query.Where(virtual, filter.VirtualAccountID)
-	case filter.AccountID != 0:
-		query = query.Where(account, filter.AccountID)
-	}
-	return query
+// searched limits a query to a search, which is three ranges on indexes; UNION
+// would sort each of them, and the list drops what is in two of them anyway.
+func searched(query *gorm.DB, search string) *gorm.DB {
+	low, high := search, upperBound(search)
+	return query.Where(`id IN (SELECT id FROM instances WHERE udi_serial_number >= ? AND udi_serial_number < ?
+		UNION ALL SELECT id FROM instances WHERE hostname >= ? AND hostname < ?
+		UNION ALL SELECT id FROM instances WHERE udi_pid >= ? AND udi_pid < ?)`, low, high, low, high, low, high)
 }
 
 func (t *transaction) SaveInstance(i satellite.Instance) error {

@@ -56,7 +56,13 @@ func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (
 func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, license satellite.LicenseID, instance satellite.Instance, token satellite.Token) map[string]func(satellite.Tx) error {
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	first, next := satellite.Page{Limit: 10}, satellite.Page{Limit: 10, After: 5}
+	all := satellite.Scope{All: true}
+	one := satellite.Scope{VirtualAccounts: []satellite.VirtualAccountID{virtual}}
+	some := satellite.Scope{Accounts: []satellite.AccountID{account + 1, account + 2}, VirtualAccounts: []satellite.VirtualAccountID{virtual, virtual + 1}}
 	m := map[string]func(satellite.Tx) error{
+		"User":                func(tx satellite.Tx) error { _, err := tx.User(1); return err },
+		"GrantsOf":            func(tx satellite.Tx) error { _, err := tx.GrantsOf(1); return err },
+		"DeleteSessionsOf":    func(tx satellite.Tx) error { return tx.DeleteSessionsOf(1) },
 		"Account":             func(tx satellite.Tx) error { _, err := tx.Account(account); return err },
 		"Authority":           func(tx satellite.Tx) error { _, err := tx.Authority(account); return err },
 		"VirtualAccounts":     func(tx satellite.Tx) error { _, err := tx.VirtualAccounts(account); return err },
@@ -196,8 +202,11 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 	for _, page := range []satellite.Page{first, next} {
 		suffix := map[int64]string{0: ", first page", 5: ", next page"}[page.After]
 		for name, filter := range map[string]satellite.InstanceFilter{
-			"all": {}, "of an account": {AccountID: account}, "of a virtual account": {VirtualAccountID: virtual},
-			"by prefix": {Search: "F"}, "of an account by prefix": {AccountID: account, Search: "F"}, "of a virtual account by prefix": {VirtualAccountID: virtual, Search: "F"},
+			"all": {Scope: all}, "of an account": {Scope: all, AccountID: account}, "of a virtual account": {Scope: all, VirtualAccountID: virtual},
+			"by prefix": {Scope: all, Search: "F"}, "of an account by prefix": {Scope: all, AccountID: account, Search: "F"},
+			"of a virtual account by prefix": {Scope: all, VirtualAccountID: virtual, Search: "F"},
+			"seen by roles":                  {Scope: some}, "seen by a role": {Scope: one}, "of an account seen by roles": {Scope: some, AccountID: account},
+			"of a virtual account seen by roles": {Scope: some, VirtualAccountID: virtual}, "seen by roles by prefix": {Scope: some, Search: "F"},
 		} {
 			m["devices "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Instances(filter, page); return err }
 			if name != "all" {
@@ -205,17 +214,29 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			}
 		}
 		for name, filter := range map[string]satellite.TokenFilter{
-			"all": {}, "of an account": {AccountID: account}, "of a virtual account": {VirtualAccountID: virtual}, "of both": {AccountID: account, VirtualAccountID: virtual},
+			"all": {Scope: all}, "of an account": {Scope: all, AccountID: account}, "of a virtual account": {Scope: all, VirtualAccountID: virtual},
+			"of both": {Scope: all, AccountID: account, VirtualAccountID: virtual}, "seen by roles": {Scope: some}, "seen by a role": {Scope: one},
+			"of an account seen by roles": {Scope: some, AccountID: account}, "of a virtual account seen by roles": {Scope: some, VirtualAccountID: virtual},
 		} {
 			m["tokens "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Tokens(filter, page); return err }
 		}
 		for name, filter := range map[string]satellite.EventFilter{
-			"all": {}, "of an account": {AccountID: account}, "of a device": {PIID: "x"}, "of a type": {Type: "x"}, "of all three": {AccountID: account, PIID: "x", Type: "x"},
+			"all": {Scope: all}, "of an account": {Scope: all, AccountID: account}, "of a device": {Scope: all, PIID: "x"}, "of a type": {Scope: all, Type: "x"},
+			"of all three": {Scope: all, AccountID: account, PIID: "x", Type: "x"}, "seen by roles": {Scope: some}, "seen by a role": {Scope: one},
+			"of an account seen by roles": {Scope: some, AccountID: account}, "of a device seen by roles": {Scope: some, PIID: "x"},
 		} {
 			m["events "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Events(filter, page); return err }
 		}
 		m["mails"+suffix] = func(tx satellite.Tx) error { _, err := tx.Mails(page); return err }
-		m["reports"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, page); return err }
+		m["reports"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, all, page); return err }
+		m["reports seen by a role"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, one, page); return err }
+		for name, filter := range map[string]satellite.AlertFilter{
+			"of an account": {Scope: all, AccountID: account}, "seen by roles": {Scope: some}, "seen by a role": {Scope: one},
+			"of an account with closed ones": {Scope: all, AccountID: account, Closed: true}, "with closed ones seen by a role": {Scope: one, Closed: true},
+			"of an account seen by roles": {Scope: some, AccountID: account},
+		} {
+			m["alerts "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Alerts(filter, page); return err }
+		}
 		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
 	}
 	return m
@@ -234,7 +255,7 @@ var sorts = []string{
 }
 
 // scans are the tables that may be read from end to end: they hold a handful of rows.
-var scans = regexp.MustCompile(`^SCAN (nodes|v|l|a|accounts|virtual_accounts|sync_requests|\(subquery-\d+\)|CONSTANT ROW|\d+ CONSTANT ROWS?)\b`)
+var scans = regexp.MustCompile(`^SCAN (nodes|v|l|a|accounts|virtual_accounts|sync_requests|\(subquery-\d+\)|CONSTANT ROW|\d+ CONSTANT ROWS?)(\b|$)`)
 
 var errPlanned = errors.New("the statements are known")
 

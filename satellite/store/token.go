@@ -1,10 +1,6 @@
 package store
 
-import (
-	"math"
-
-	"ssm/satellite"
-)
+import "ssm/satellite"
 
 type tokenRow struct {
 	ID               int64 `gorm:"primaryKey"`
@@ -68,19 +64,9 @@ func (t *transaction) TokenByHash(hash [32]byte) (satellite.Token, error) {
 }
 
 func (t *transaction) Tokens(filter satellite.TokenFilter, page satellite.Page) ([]satellite.Token, error) {
-	below := page.After
-	if below == 0 {
-		below = math.MaxInt64
-	}
-	query := t.db.Select(tokenColumns).Where("id < ?", below).Order("id DESC").Limit(page.Limit)
-	if filter.AccountID != 0 {
-		query = query.Where("account_id = ?", filter.AccountID)
-	}
-	if filter.VirtualAccountID != 0 {
-		query = query.Where("virtual_account_id = ?", filter.VirtualAccountID)
-	}
+	of := selected(filter.AccountID, filter.VirtualAccountID, filter.Scope)
 	var rows []tokenRow
-	err := query.Find(&rows).Error
+	err := of.page(t.db.Select(tokenColumns), "tokens", page, true).Find(&rows).Error
 	return tokensOf(rows), err
 }
 

@@ -152,11 +152,3 @@ func hash32(b []byte) (h [32]byte) {
 // prefix, so that a prefix search is a range on an index. U+10FFFF is the
 // greatest character there is.
 func upperBound(prefix string) string { return prefix + "\U0010FFFF" }
-
-// scoped limits a listing of rows with account_id and virtual_account_id to what may be seen.
-func scoped(query *gorm.DB, scope satellite.Scope) *gorm.DB {
-	if scope.All {
-		return query
-	}
-	return query.Where("(account_id IN ? OR virtual_account_id IN ?)", scope.Accounts, scope.VirtualAccounts)
-}

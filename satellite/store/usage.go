@@ -64,10 +64,13 @@ func (t *transaction) ReportByKey(account satellite.AccountID, key satellite.Rep
 	return r.domain(), found(err, "usage report", key.ReportID)
 }
 
-func (t *transaction) Reports(account satellite.AccountID, page satellite.Page) ([]satellite.Report, error) {
+func (t *transaction) Reports(account satellite.AccountID, scope satellite.Scope, page satellite.Page) ([]satellite.Report, error) {
 	query := t.db.Select(reportColumns).Where("account_id = ?", account).Order("id DESC").Limit(page.Limit)
 	if page.After > 0 {
 		query = query.Where("id < ?", page.After)
+	}
+	if !scope.Whole(account) {
+		query = query.Where("EXISTS (SELECT 1 FROM instances i WHERE i.piid = usage_reports.piid AND +i.virtual_account_id IN ?)", scope.VirtualAccounts)
 	}
 	var rows []reportRow
 	err := query.Find(&rows).Error

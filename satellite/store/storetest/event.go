@@ -54,11 +54,11 @@ func eventsAreListed(t *testing.T, s satellite.Store) {
 		filter satellite.EventFilter
 		fits   func(n int) bool
 	}{
-		{satellite.EventFilter{}, func(int) bool { return true }},
-		{satellite.EventFilter{AccountID: w.account.ID}, func(n int) bool { return n%3 == 0 }},
-		{satellite.EventFilter{PIID: "device"}, func(n int) bool { return n%5 == 0 }},
-		{satellite.EventFilter{Type: "type-1"}, func(n int) bool { return n%2 == 1 }},
-		{satellite.EventFilter{AccountID: w.account.ID, PIID: "device", Type: "type-1"}, func(n int) bool { return n%30 == 15 }},
+		{satellite.EventFilter{Scope: everything}, func(int) bool { return true }},
+		{satellite.EventFilter{Scope: everything, AccountID: w.account.ID}, func(n int) bool { return n%3 == 0 }},
+		{satellite.EventFilter{Scope: everything, PIID: "device"}, func(n int) bool { return n%5 == 0 }},
+		{satellite.EventFilter{Scope: everything, Type: "type-1"}, func(n int) bool { return n%2 == 1 }},
+		{satellite.EventFilter{Scope: everything, AccountID: w.account.ID, PIID: "device", Type: "type-1"}, func(n int) bool { return n%30 == 15 }},
 	} {
 		var want, got []string
 		for n := 29; n >= 0; n-- {

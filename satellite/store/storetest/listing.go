@@ -48,7 +48,7 @@ func searches(t *testing.T, s satellite.Store) {
 	} {
 		view(t, s, func(tx satellite.Tx) error {
 			var found []string
-			filter := satellite.InstanceFilter{Search: search}
+			filter := satellite.InstanceFilter{Scope: everything, Search: search}
 			for page := (satellite.Page{Limit: 2}); ; {
 				list, err := tx.Instances(filter, page)
 				if err != nil {
@@ -71,10 +71,10 @@ func searches(t *testing.T, s satellite.Store) {
 			filter satellite.InstanceFilter
 			want   int64
 		}{
-			{satellite.InstanceFilter{AccountID: w.account.ID, Search: "FOC1"}, 3},
-			{satellite.InstanceFilter{AccountID: other.account.ID, Search: "FOC1"}, 1},
-			{satellite.InstanceFilter{VirtualAccountID: w.virtual.ID}, 5},
-			{satellite.InstanceFilter{AccountID: other.account.ID}, 1},
+			{satellite.InstanceFilter{Scope: everything, AccountID: w.account.ID, Search: "FOC1"}, 3},
+			{satellite.InstanceFilter{Scope: everything, AccountID: other.account.ID, Search: "FOC1"}, 1},
+			{satellite.InstanceFilter{Scope: everything, VirtualAccountID: w.virtual.ID}, 5},
+			{satellite.InstanceFilter{Scope: everything, AccountID: other.account.ID}, 1},
 		} {
 			same(t, fmt.Sprintf("devices of %+v", c.filter), c.want)(tx.CountInstances(c.filter))
 			list, err := tx.Instances(c.filter, satellite.Page{Limit: 100})
@@ -103,7 +103,7 @@ func searchPools(t *testing.T, s satellite.Store, w world) {
 	})
 	view(t, s, func(tx satellite.Tx) error {
 		for search, want := range map[string]int{"rout": 1, "tag-": 2, "Advantage": 0, "TAG-": 0, "": 2} {
-			rows, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: w.account.ID, Search: search})
+			rows, err := tx.Pools(satellite.PoolFilter{Scope: everything, AccountID: w.account.ID, Search: search})
 			if err != nil || len(rows) != want {
 				t.Errorf("%q finds %d pools (%v), want %d", search, len(rows), err, want)
 			}
@@ -167,14 +167,14 @@ func pages(t *testing.T, s satellite.Store) {
 		})
 	}
 	list("devices", 10, true, func(tx satellite.Tx, p satellite.Page) (ids []int64, err error) {
-		rows, err := tx.Instances(satellite.InstanceFilter{AccountID: w.account.ID}, p)
+		rows, err := tx.Instances(satellite.InstanceFilter{Scope: everything, AccountID: w.account.ID}, p)
 		for _, r := range rows {
 			ids = append(ids, int64(r.ID))
 		}
 		return ids, err
 	})
 	for name, filter := range map[string]satellite.TokenFilter{
-		"tokens of the account": {AccountID: w.account.ID}, "tokens of the virtual account": {VirtualAccountID: w.virtual.ID},
+		"tokens of the account": {Scope: everything, AccountID: w.account.ID}, "tokens of the virtual account": {Scope: everything, VirtualAccountID: w.virtual.ID},
 	} {
 		list(name, 10, false, func(tx satellite.Tx, p satellite.Page) (ids []int64, err error) {
 			rows, err := tx.Tokens(filter, p)
@@ -185,7 +185,7 @@ func pages(t *testing.T, s satellite.Store) {
 		})
 	}
 	list("reports", 10, false, func(tx satellite.Tx, p satellite.Page) (ids []int64, err error) {
-		rows, err := tx.Reports(w.account.ID, p)
+		rows, err := tx.Reports(w.account.ID, everything, p)
 		for _, r := range rows {
 			ids = append(ids, r.ID)
 		}

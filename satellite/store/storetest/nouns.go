@@ -149,18 +149,18 @@ func (n *nouns) compare(t *testing.T, tx satellite.Tx) {
 	page := satellite.Page{Limit: 10}
 	same(t, "token", n.token)(tx.Token(n.token.ID))
 	same(t, "token by hash", n.token)(tx.TokenByHash(n.token.Hash))
-	same(t, "tokens", []satellite.Token{n.token})(tx.Tokens(satellite.TokenFilter{AccountID: n.account.ID, VirtualAccountID: n.virtual.ID}, page))
+	same(t, "tokens", []satellite.Token{n.token})(tx.Tokens(satellite.TokenFilter{Scope: everything, AccountID: n.account.ID, VirtualAccountID: n.virtual.ID}, page))
 	same(t, "changed tokens", []satellite.Token{n.token})(tx.ChangedTokens(n.account.ID, 0, 10))
 	same(t, "device", n.instance)(tx.Instance(n.instance.PIID))
 	same(t, "device by identity", n.instance)(tx.InstanceByIdentity(n.instance.Identity))
-	same(t, "devices", []satellite.Instance{n.instance})(tx.Instances(satellite.InstanceFilter{}, page))
+	same(t, "devices", []satellite.Instance{n.instance})(tx.Instances(satellite.InstanceFilter{Scope: everything}, page))
 	same(t, "changed devices", []satellite.Instance{n.instance})(tx.ChangedInstances(n.account.ID, 0, 10))
 	same(t, "certificate", n.certificate)(tx.Certificate(n.certificate.Fingerprint))
 	same(t, "license", n.license)(tx.LicenseByTag(n.account.ID, n.license.Tag))
 	same(t, "lots", []satellite.Lot{n.lot})(tx.Lots(n.virtual.ID, n.license.ID))
 	same(t, "pool", n.pool)(tx.Pool(n.virtual.ID, n.license.ID))
 	row := satellite.PoolRow{Pool: n.pool, License: n.license, VirtualAccount: n.virtual.Name}
-	same(t, "pools", []satellite.PoolRow{row})(tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: n.account.ID, VirtualAccountID: n.virtual.ID, Tag: n.license.Tag}))
+	same(t, "pools", []satellite.PoolRow{row})(tx.Pools(satellite.PoolFilter{Scope: everything, AccountID: n.account.ID, VirtualAccountID: n.virtual.ID, Tag: n.license.Tag}))
 	same(t, "changed pools", []satellite.PoolRow{row})(tx.ChangedPools(n.account.ID, 0, 10))
 	same(t, "holdings", []satellite.Holding{{Usage: n.usage, License: n.license, Pool: n.pool}})(tx.Holdings(n.instance.ID))
 	same(t, "usages", []satellite.UsageRow{{
@@ -168,7 +168,7 @@ func (n *nouns) compare(t *testing.T, tx satellite.Tx) {
 	}})(tx.UsagesOf(n.virtual.ID, n.license.ID, page))
 	same(t, "report by digest", n.report)(tx.ReportByDigest(n.account.ID, n.report.Digest))
 	same(t, "report by key", n.report)(tx.ReportByKey(n.account.ID, n.report.Key))
-	same(t, "reports", []satellite.Report{n.report})(tx.Reports(n.account.ID, page))
+	same(t, "reports", []satellite.Report{n.report})(tx.Reports(n.account.ID, everything, page))
 	same(t, "sync state", n.state)(tx.SyncState(n.account.ID))
 	same(t, "sync request", n.request)(tx.SyncRequest(n.account.ID, n.request.Sequence))
 	same(t, "sync requests", []satellite.SyncRequestRow{n.request})(tx.SyncRequests(n.account.ID, page))
@@ -194,7 +194,7 @@ func roundTrips(t *testing.T, s satellite.Store) {
 	}
 	update(t, s, func(tx satellite.Tx) error { return tx.Record(event) })
 	view(t, s, func(tx satellite.Tx) error {
-		list, err := tx.Events(satellite.EventFilter{}, satellite.Page{Limit: 1})
+		list, err := tx.Events(satellite.EventFilter{Scope: everything}, satellite.Page{Limit: 1})
 		if err != nil || len(list) != 1 {
 			t.Fatalf("the event: %d, %v", len(list), err)
 		}

@@ -62,6 +62,8 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"jobs, sessions and users", smallNouns},
 		{"the clock is as it was saved last", clock},
 		{"silent devices are those that hold licenses, by served time", silence},
+		{"roles, groups and members come back, and go with what they are of", access},
+		{"a listing shows what its scope covers and nothing else, page by page", scopes},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			t.Parallel()
@@ -69,6 +71,9 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		})
 	}
 }
+
+// everything is the scope of who may see all.
+var everything = satellite.Scope{All: true}
 
 // base is the instant of the stories; it has microseconds, which every store keeps.
 var base = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)

@@ -69,7 +69,7 @@ func viewsAreConsistent(t *testing.T, s satellite.Store) {
 				return err
 			}
 			runtime.Gosched()
-			rows, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: w.account.ID})
+			rows, err := tx.Pools(satellite.PoolFilter{Scope: everything, AccountID: w.account.ID})
 			for _, row := range rows {
 				sum += row.Purchased
 				if row.LicenseID == w.license.ID {
@@ -105,17 +105,17 @@ func newLicense(t *testing.T, s satellite.Store, w world, tag string) (l satelli
 func viewsDoNotMeet(t *testing.T, s satellite.Store) {
 	w := newWorld(t, s, "alpha")
 	view(t, s, func(tx satellite.Tx) error {
-		before, err := tx.CountInstances(satellite.InstanceFilter{})
+		before, err := tx.CountInstances(satellite.InstanceFilter{Scope: everything})
 		if err != nil {
 			return err
 		}
 		w.createInstances(t, s, 3)
 		var newer int64
 		view(t, s, func(inner satellite.Tx) error {
-			newer, err = inner.CountInstances(satellite.InstanceFilter{})
+			newer, err = inner.CountInstances(satellite.InstanceFilter{Scope: everything})
 			return err
 		})
-		again, err := tx.CountInstances(satellite.InstanceFilter{})
+		again, err := tx.CountInstances(satellite.InstanceFilter{Scope: everything})
 		if before != 0 || newer != 3 || again != 0 {
 			t.Errorf("the older view counted %d and then %d devices, the newer one %d; want 0, 0, 3", before, again, newer)
 		}
@@ -274,7 +274,7 @@ func (w world) batch(t *testing.T, s satellite.Store, fail func() error) (failur
 		made = append(made, w.instance(n).PIID)
 	}
 	view(t, s, func(tx satellite.Tx) error {
-		list, err := tx.Instances(satellite.InstanceFilter{}, satellite.Page{Limit: 1000})
+		list, err := tx.Instances(satellite.InstanceFilter{Scope: everything}, satellite.Page{Limit: 1000})
 		if len(list) != len(made) {
 			t.Errorf("there are %d devices, want %d", len(list), len(made))
 		}
@@ -395,7 +395,7 @@ func refusedStatement(t *testing.T, s satellite.Store) {
 	})
 	kind(t, "the same device again", refused, satellite.KindConflict)
 	view(t, s, func(tx satellite.Tx) error {
-		n, err := tx.CountInstances(satellite.InstanceFilter{})
+		n, err := tx.CountInstances(satellite.InstanceFilter{Scope: everything})
 		if n != 2 {
 			t.Errorf("there are %d devices, want 2", n)
 		}
