@@ -452,7 +452,7 @@ func TestASkewRefusalCarriesBothTimesWhateverIsAsked(t *testing.T) {
 			}
 		}
 	}
-	d.offset = -time.Hour
+	d.offset = time.Millisecond - time.Hour
 	d.told("base", "in-compliance 2", "base", 2)
 }
 
