@@ -51,14 +51,16 @@ func TestADeviceThatIsSilentFor60DaysOfServedTimeRaisesAnAlert(t *testing.T) {
 		t.Errorf("after the return there are %d alerts", len(alerts))
 	}
 	silent.told("base", "in-compliance 3")
-	if alerts = watch(120 * day); len(alerts) != 1 { // LastServed is still that of before
-		t.Errorf("there are %d alerts", len(alerts))
-	}
-	w.servedAt(silent, 120*day)
-	w.pass(61 * day)
-	silent.adopt(silent.ok(silent.renewal()))
-	if alerts = watch(121 * day); len(alerts) != 0 {
+	if alerts = w.alertsAbout(satellite.AlertFailedToConnect); len(alerts) != 0 {
 		t.Errorf("after it has spoken the alerts are %+v", alerts)
+	}
+	// The next silence is counted from there.
+	w.servedAt(silent, 120*day)
+	if alerts = watch(180 * day); len(alerts) != 0 {
+		t.Errorf("60 days later the alerts are %+v", alerts)
+	}
+	if alerts = watch(180*day + time.Second); len(alerts) != 1 {
+		t.Errorf("after 60 days there are %d alerts", len(alerts))
 	}
 	w.audit()
 }
