@@ -23,6 +23,9 @@ type device struct {
 	nonce       int64
 	offset      time.Duration // of its clock
 	source      string
+	token       string                 // that it registers with
+	lastReply   string                 // digest of the last reply that it accepted
+	pair        *wire.HighAvailability // that it says to be a member of
 }
 
 func (w *world) device(serial string) *device {
@@ -36,6 +39,10 @@ func (d *device) message(kind wire.RequestType, data wire.RequestData) []byte {
 	d.nonce++
 	header := wire.Header{
 		Version: wire.MessageVersion, SUDI: d.sudi, Timestamp: wire.Milliseconds(d.clock.Now().Add(d.offset)), Nonce: fmt.Sprint(d.nonce), RequestType: kind, ProductInstanceIdentifier: d.piid,
+		LastReply: d.lastReply,
+	}
+	if kind == wire.Registration || kind == wire.Authorization {
+		data.HighAvailability = d.pair
 	}
 	certificate := d.certificate
 	if kind == wire.Registration {
@@ -116,6 +123,27 @@ func (d *device) refused(message []byte, code string, words ...string) *wire.Rep
 		}
 	}
 	return reply
+}
+
+// hears accepts a reply: the next message names it.
+func (d *device) hears(reply *wire.Reply) *wire.Reply {
+	d.lastReply = reply.Digest
+	return reply
+}
+
+// copied is a copy of the device, as it is now, at another address.
+func (d *device) copied(source string) *device {
+	copied := *d
+	copied.source, copied.nonce = source, d.nonce+1000*int64(len(source))
+	return &copied
+}
+
+// in makes the device say that it is a member of a pair, in a role; "" for none.
+func (d *device) in(application, role string) *device {
+	if d.pair = nil; application != "" {
+		d.pair = &wire.HighAvailability{ApplicationID: application, Role: role}
+	}
+	return d
 }
 
 // register registers the device and keeps what it is given.

@@ -431,3 +431,45 @@ func TestADeviceIsFoundAmongManyOfOnePrefix(t *testing.T) {
 	_, err = w.service.FindInstance(w.ctx, admin, satellite.InstanceQuery{UDIPID: "R1000", UDISerialNumber: "2"})
 	refused(t, err, satellite.KindNotFound, "device-not-found")
 }
+
+func TestASkewRefusalCarriesBothTimesWhateverIsAsked(t *testing.T) {
+	t.Parallel()
+	w := registered(t, lot{tag: "base", quantity: 5})
+	_, text := w.token(satellite.NewToken{})
+	d := w.device("A").register(text)
+	d.ok(d.authorization("base", 1))
+	for name, message := range map[string]func() []byte{
+		"authorization":  func() []byte { return d.authorization("base", 2) },
+		"renewal":        d.renewal,
+		"deregistration": func() []byte { return d.message(wire.Deregistration, wire.RequestData{}) },
+	} {
+		for _, offset := range []time.Duration{time.Hour + time.Millisecond, -time.Hour - time.Millisecond} {
+			d.offset = offset
+			here, there := w.clock.Now(), w.clock.Now().Add(offset)
+			reply := d.refused(message(), "clock-skew", here.Format(time.RFC3339), there.Format(time.RFC3339), "1h0m0s apart is allowed", "Nothing was changed")
+			if !reply.Signed || reply.Data.SatelliteTime != wire.Milliseconds(here) || reply.Data.DeviceTime != wire.Milliseconds(there) {
+				t.Errorf("%s: the refusal does not carry both times, signed: %+v", name, reply.Data)
+			}
+		}
+	}
+	d.offset = time.Millisecond - time.Hour
+	d.told("base", "in-compliance 2", "base", 2)
+}
+
+// What is refused is no first message under the new certificate.
+func TestARefusedMessageUnderTheNewCertificateLeavesTheOldOneGood(t *testing.T) {
+	t.Parallel()
+	w := registered(t)
+	_, text := w.token(satellite.NewToken{})
+	d := w.device("A").register(text)
+	old := d.copied(d.source)
+	d.adopt(d.ok(d.renewal()))
+	d.offset = 2 * time.Hour
+	d.refused(d.authorization(), "clock-skew")
+	old.ok(old.authorization())
+	d.offset = 0
+	d.ok(d.message(wire.Renewal, wire.RequestData{CertificateRequest: d.csr()})) // any message is the first
+	old.refused(old.authorization(), "certificate-not-accepted")
+	d.ok(d.authorization())
+	w.audit()
+}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"ssm/satellite/wire"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -263,3 +265,92 @@ func TestNamesAndAddressesAreBounded(t *testing.T) {
 }
 
 // One table of role and action, cell by cell.
+
+func TestAPairHasANameAndARole(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ü", maxApplicationID)
+	for _, c := range []struct {
+		said wire.HighAvailability
+		good bool
+	}{
+		{wire.HighAvailability{ApplicationID: "core", Role: "active"}, true},
+		{wire.HighAvailability{ApplicationID: "core 7 株", Role: "standby"}, true},
+		{wire.HighAvailability{ApplicationID: long, Role: "active"}, true},
+		{wire.HighAvailability{ApplicationID: long + "x", Role: "active"}, false},
+		{wire.HighAvailability{}, false},
+		{wire.HighAvailability{Role: "active"}, false},
+		{wire.HighAvailability{ApplicationID: "core"}, false},
+		{wire.HighAvailability{ApplicationID: "core", Role: "primary"}, false},
+		{wire.HighAvailability{ApplicationID: "\xff", Role: "active"}, false},
+		{wire.HighAvailability{ApplicationID: "a\tb", Role: "active"}, false},
+		{wire.HighAvailability{ApplicationID: " ", Role: "active"}, false},
+	} {
+		if err := checkPair(&c.said); (err == nil) != c.good || err != nil && (KindOf(err) != KindInvalid || CodeOf(err) != "high-availability-invalid") {
+			t.Errorf("%+v: %v", c.said, err)
+		}
+	}
+	if err := checkPair(nil); err != nil {
+		t.Errorf("a device that stands alone: %v", err)
+	}
+}
+
+// Who falls back once has lost a reply; who goes on from what was left behind is another one.
+func TestTheCourseOfADeviceTellsItsCopies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name               string
+		last, reply, other string
+		copied             bool
+		left               string
+	}{
+		{"it goes on", "2", "2", "", false, ""},
+		{"it goes on, beside a branch", "2", "2", "1", false, "1"},
+		{"it names nothing", "", "2", "1", false, "1"},
+		{"it falls back", "1", "2", "", false, "2"},
+		{"it falls back again", "1", "3", "2", false, "3"},
+		{"the branch that was left speaks", "2", "3", "2", true, "3"},
+		{"nothing is known of it yet", "1", "", "", false, ""},
+	} {
+		i := Instance{ReplyDigest: c.reply, OtherDigest: c.other}
+		if copied := i.continues(c.last); copied != c.copied || i.OtherDigest != c.left || i.ReplyDigest != c.reply {
+			t.Errorf("%s: copied %v, left %q", c.name, copied, i.OtherDigest)
+		}
+	}
+}
+
+func TestAPairSharesWhatItHolds(t *testing.T) {
+	t.Parallel()
+	standby, active := "standby", "active"
+	type m struct {
+		role           string
+		asks, count    int64
+		barred         bool
+		holds, sharing int64
+	}
+	for name, c := range map[string]struct {
+		total   int64
+		members []m
+	}{
+		"one alone":                           {5, []m{{"", 5, 0, false, 5, 0}}},
+		"the active one carries":              {5, []m{{standby, 5, 5, false, 0, 5}, {active, 5, 0, false, 5, 0}}},
+		"a standby holds what is beyond":      {7, []m{{active, 5, 5, false, 5, 2}, {standby, 7, 0, false, 2, 5}}},
+		"without an active one it stays":      {5, []m{{standby, 5, 0, false, 0, 5}, {standby, 5, 5, false, 5, 0}}},
+		"the first of two that hold the same": {5, []m{{standby, 5, 0, false, 5, 0}, {standby, 5, 0, false, 0, 5}}},
+		"who asks for nothing holds nothing":  {3, []m{{active, 0, 5, false, 0, 3}, {standby, 3, 0, false, 3, 0}}},
+		"less than is asked for":              {3, []m{{active, 2, 2, false, 2, 1}, {standby, 6, 1, false, 1, 2}}},
+		"who is barred shares nothing":        {3, []m{{active, 3, 3, false, 3, 0}, {standby, 0, 0, true, 0, 0}}},
+	} {
+		var members []*member
+		for id, want := range c.members {
+			members = append(members, &member{
+				instance: Instance{ID: InstanceID(id), HARole: want.role}, Holding: Holding{Usage: Usage{Count: want.count, Wanted: want.asks}}, asks: want.asks, barred: want.barred,
+			})
+		}
+		share(members, c.total)
+		for i, want := range c.members {
+			if got := members[i]; got.Usage.Count != want.holds || got.Shared != want.sharing {
+				t.Errorf("%s: member %d holds %d and shares %d, want %d and %d", name, i, got.Usage.Count, got.Shared, want.holds, want.sharing)
+			}
+		}
+	}
+}

@@ -32,6 +32,7 @@ var deviceCodes = []string{
 	"already-registered", "certificate-expired", "certificate-not-accepted", "certificate-request-invalid", "certificate-revoked", "clock-skew",
 	"message-malformed", "message-too-large", "not-registered", "registration-contended", "registration-ended", "signature-invalid", "software-tag-missing",
 	"token-expired", "token-exhausted", "token-foreign", "token-invalid", "token-revoked", "unknown-request-type", "unknown-version",
+	"force-not-allowed", "high-availability-invalid",
 }
 
 func readCatalog(t *testing.T, language string) map[string]string {

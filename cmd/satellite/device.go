@@ -12,8 +12,8 @@ import (
 )
 
 func newDeviceCommand() *cobra.Command {
-	c := &cobra.Command{Use: "device", Short: "List, show and remove devices"}
-	c.AddCommand(newDeviceListCommand(), newDeviceShowCommand(), newDeviceRemoveCommand())
+	c := &cobra.Command{Use: "device", Short: "List, show, transfer and remove devices"}
+	c.AddCommand(newDeviceListCommand(), newDeviceShowCommand(), newDeviceTransferCommand(), newDeviceRemoveCommand())
 	return c
 }
 
@@ -31,6 +31,7 @@ func newDeviceListCommand() *cobra.Command {
 				column[adminapi.Device]{"VIRTUAL ACCOUNT", func(d adminapi.Device) any { return d.VirtualAccount }},
 				column[adminapi.Device]{"REGISTRATION", func(d adminapi.Device) any { return d.RegistrationState }},
 				column[adminapi.Device]{"AUTHORIZATION", func(d adminapi.Device) any { return d.AuthorizationState }},
+				column[adminapi.Device]{"PAIR", func(d adminapi.Device) any { return pairText(d) }},
 				column[adminapi.Device]{"LAST CONTACT", func(d adminapi.Device) any { return d.LastContactAt }},
 				column[adminapi.Device]{"PIID", func(d adminapi.Device) any { return d.PIID }})
 		},
@@ -39,6 +40,14 @@ func newDeviceListCommand() *cobra.Command {
 	c.Flags().String("virtual-account", "", "only of this virtual account")
 	c.Flags().String("search", "", "beginning of serial number, host name or product id")
 	return c
+}
+
+// pairText is the high-availability pair of a device, and its role there.
+func pairText(d adminapi.Device) string {
+	if d.ApplicationID == "" {
+		return ""
+	}
+	return d.ApplicationID + " (" + d.HARole + ")"
 }
 
 // namesDevice lets a command name a device: by PIID, or by product id and serial number.
@@ -109,9 +118,14 @@ func printDevice(c *cobra.Command, d adminapi.DeviceDetails) error {
 		{"Registration", d.RegistrationState}, {"Registered", d.RegisteredAt},
 		{"Authorization", d.AuthorizationState}, {"Authorization ends", d.AuthorizationExpiresAt}, {"Last contact", d.LastContactAt},
 		{"Certificate", d.CertificateSerial}, {"Certificate ends", d.CertificateExpiresAt},
+		{"Pair", pairText(d.Device)}, {"Export-controlled allowed", d.ExportAllowed},
 	}
 	for _, l := range d.Licenses {
-		fields = append(fields, line{"License", fmt.Sprintf("%d of %s (%s), %s", l.Count, l.Tag, l.Name, l.Mode)})
+		note := ""
+		if l.Shared > 0 {
+			note = fmt.Sprintf(", of %d wanted; its pair holds %d", l.Wanted, l.Shared)
+		}
+		fields = append(fields, line{"License", fmt.Sprintf("%d of %s (%s), %s%s", l.Count, l.Tag, l.Name, l.Mode, note)})
 	}
 	return printRecord(c, d, fields...)
 }
@@ -126,6 +140,38 @@ func printCertificate(c *cobra.Command, client *client, id string) error {
 	}
 	_, err = c.OutOrStdout().Write(pem)
 	return err
+}
+
+func newDeviceTransferCommand() *cobra.Command {
+	c := accountFlag(&cobra.Command{
+		Use:   "transfer PIID... --to VIRTUAL-ACCOUNT",
+		Short: "Transfer devices to another virtual account, with the licenses that they use; all or none",
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return wrongUsage("name the devices by their PIIDs")
+			case text(c, "to") == "":
+				return wrongUsage("name the virtual account that they go to with --to")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			client := connect(c)
+			account, err := client.account(c.Context(), text(c, "account"))
+			if err != nil {
+				return err
+			}
+			var done adminapi.DeviceTransfer
+			in := adminapi.NewDeviceTransfer{PIIDs: args, VirtualAccount: text(c, "to")}
+			if err := client.post(c.Context(), resource("accounts", account, "device-transfers"), in, &done); err != nil {
+				return err
+			}
+			say(c, "%d of %d devices were transferred to virtual account %q; they learn at their next contact what that makes of their licenses.", done.Transferred, len(args), done.VirtualAccount)
+			return printRecord(c, done)
+		},
+	})
+	c.Flags().String("to", "", "virtual account that the devices go to")
+	return c
 }
 
 func newDeviceRemoveCommand() *cobra.Command {

@@ -31,6 +31,9 @@ func newTokenCreateCommand() *cobra.Command {
 				Account: text(c, "account"), VirtualAccount: text(c, "virtual-account"), Days: days, MaxUses: maxUses,
 				ExportControlled: yes(c, "export-controlled"), Description: text(c, "description"),
 			}
+			if allowed := false; yes(c, "forbid-force") {
+				in.AllowForce = &allowed
+			}
 			if err := connect(c).post(c.Context(), resource("tokens"), in, &token); err != nil {
 				return err
 			}
@@ -46,6 +49,7 @@ func newTokenCreateCommand() *cobra.Command {
 	c.Flags().IntVar(&days, "days", 0, "days it is valid, 1 to 365 (default 365)")
 	c.Flags().Int64Var(&maxUses, "max-uses", 0, "registrations it allows; 0 is any number")
 	c.Flags().Bool("export-controlled", false, "allow export-controlled features")
+	c.Flags().Bool("forbid-force", false, "do not let it register a device again that is registered already")
 	c.Flags().String("description", "", "what it is for")
 	return c
 }
@@ -65,6 +69,7 @@ func newTokenListCommand() *cobra.Command {
 				column[adminapi.Token]{"EXPIRES", func(t adminapi.Token) any { return t.ExpiresAt }},
 				column[adminapi.Token]{"USES", func(t adminapi.Token) any { return t.Uses }},
 				column[adminapi.Token]{"OF", func(t adminapi.Token) any { return uses(t.MaxUses) }},
+				column[adminapi.Token]{"FORCE", func(t adminapi.Token) any { return t.AllowForce }},
 				column[adminapi.Token]{"CREATED BY", func(t adminapi.Token) any { return t.CreatedBy }},
 				column[adminapi.Token]{"DESCRIPTION", func(t adminapi.Token) any { return t.Description }})
 		},

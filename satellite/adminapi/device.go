@@ -25,6 +25,9 @@ type Device struct {
 	CertificateSerial      string     `json:"certificate_serial" doc:"Hexadecimal."`
 	CertificateExpiresAt   *time.Time `json:"certificate_expires_at"`
 	AuthorizationExpiresAt *time.Time `json:"authorization_expires_at"`
+	ApplicationID          string     `json:"application_id" doc:"The same for the members of a high-availability pair; empty for a device that stands alone."`
+	HARole                 string     `json:"ha_role" enum:",active,standby" doc:"In its pair."`
+	ExportAllowed          bool       `json:"export_allowed" doc:"Whether the token that registered it allows export-controlled licenses."`
 }
 
 func deviceOf(i satellite.InstanceDetails) Device {
@@ -35,6 +38,7 @@ func deviceOf(i satellite.InstanceDetails) Device {
 		RegisteredAt: instant(i.RegisteredAt), LastContactAt: instant(i.LastContactAt),
 		CertificateSerial: i.CertificateSerial, CertificateExpiresAt: instant(i.CertificateNotAfter),
 		AuthorizationExpiresAt: instant(i.AuthorizationExpiresAt),
+		ApplicationID:          i.ApplicationID, HARole: i.HARole, ExportAllowed: i.ExportAllowed,
 	}
 }
 
@@ -48,8 +52,11 @@ type DeviceDetails struct {
 type HeldLicense struct {
 	Tag   string `json:"tag"`
 	Name  string `json:"name"`
-	Count int64  `json:"count"`
-	Mode  string `json:"mode" doc:"What the device is told about it at its next contact."`
+	Count int64  `json:"count" doc:"What it holds itself."`
+	// Wanted and Shared tell why a device may hold less than it uses.
+	Wanted int64  `json:"wanted" doc:"What it asked for or reported."`
+	Shared int64  `json:"shared" doc:"What the other members of its high-availability pair hold, for it as well."`
+	Mode   string `json:"mode" doc:"What the device is told about it at its next contact."`
 }
 
 func deviceDetailsOf(i satellite.InstanceDetails) DeviceDetails {
@@ -57,7 +64,33 @@ func deviceDetailsOf(i satellite.InstanceDetails) DeviceDetails {
 }
 
 func heldLicenseOf(h satellite.Holding) HeldLicense {
-	return HeldLicense{Tag: h.License.Tag, Name: h.License.Name, Count: h.Usage.Count, Mode: string(h.Mode())}
+	return HeldLicense{Tag: h.License.Tag, Name: h.License.Name, Count: h.Usage.Count, Wanted: h.Usage.Wanted, Shared: h.Shared, Mode: string(h.Mode())}
+}
+
+// NewDeviceTransfer is what transfers devices.
+type NewDeviceTransfer struct {
+	PIIDs          []string `json:"piids" minItems:"1" maxItems:"1000" doc:"The devices."`
+	VirtualAccount string   `json:"virtual_account" minLength:"1" maxLength:"255" doc:"Where they go."`
+}
+
+// DeviceTransfer says what a transfer of devices did.
+type DeviceTransfer struct {
+	Transferred    int    `json:"transferred" doc:"How many were not there already."`
+	VirtualAccount string `json:"virtual_account"`
+}
+
+type transferDevicesInput struct {
+	AccountPath
+	Body NewDeviceTransfer
+}
+
+func (a *api) transferDevices(ctx context.Context, in *transferDevicesInput) (*output[DeviceTransfer], error) {
+	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
+	if err != nil {
+		return nil, err
+	}
+	moved, err := a.service.TransferInstances(ctx, actor(ctx), account.ID, in.Body.PIIDs, in.Body.VirtualAccount)
+	return answer(DeviceTransfer{Transferred: moved, VirtualAccount: in.Body.VirtualAccount}, err)
 }
 
 type listDevicesInput struct {

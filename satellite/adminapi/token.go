@@ -19,6 +19,7 @@ type Token struct {
 	MaxUses          int64     `json:"max_uses" doc:"0 is any number."`
 	Uses             int64     `json:"uses"`
 	ExportControlled bool      `json:"export_controlled"`
+	AllowForce       bool      `json:"allow_force" doc:"Whether it may register a device again that is registered already."`
 	CreatedAt        time.Time `json:"created_at"`
 	CreatedBy        string    `json:"created_by"`
 }
@@ -36,6 +37,7 @@ type NewToken struct {
 	Days             int    `json:"days,omitempty" doc:"1 to 365; 0 is the satellite's default."`
 	MaxUses          int64  `json:"max_uses,omitempty" doc:"0 is any number."`
 	ExportControlled bool   `json:"export_controlled,omitempty"`
+	AllowForce       *bool  `json:"allow_force,omitempty" doc:"Whether it may register a device again that is registered already; true where nothing is said."`
 	Description      string `json:"description,omitempty" maxLength:"255"`
 }
 
@@ -50,7 +52,7 @@ func (a *api) tokenOf(d directory) func(satellite.Token) Token {
 		return Token{
 			ID: int64(t.ID), Account: d.accounts[t.AccountID], VirtualAccount: d.virtual[t.VirtualAccountID], Description: t.Description,
 			Status: string(t.StatusAt(now)), ExpiresAt: t.ExpiresAt.UTC(), MaxUses: t.MaxUses, Uses: t.Uses,
-			ExportControlled: t.ExportControlled, CreatedAt: t.CreatedAt.UTC(), CreatedBy: t.CreatedBy,
+			ExportControlled: t.ExportControlled, AllowForce: t.AllowForce, CreatedAt: t.CreatedAt.UTC(), CreatedBy: t.CreatedBy,
 		}
 	}
 }
@@ -90,6 +92,7 @@ func (a *api) createToken(ctx context.Context, in *struct{ Body NewToken }) (*ou
 	token, text, err := a.service.CreateToken(ctx, actor(ctx), satellite.NewToken{
 		AccountID: account.ID, VirtualAccount: in.Body.VirtualAccount, Description: in.Body.Description,
 		Days: in.Body.Days, MaxUses: in.Body.MaxUses, ExportControlled: in.Body.ExportControlled,
+		ForbidForce: in.Body.AllowForce != nil && !*in.Body.AllowForce,
 	})
 	return a.tokenWithText(ctx, token, text, err)
 }

@@ -1,0 +1,22 @@
+package satellite
+
+import (
+	"context"
+	"time"
+)
+
+// ReturnLicenses does to one device what its silence does: its licenses go back
+// to the pools, and what it wants is kept.
+func ReturnLicenses(ctx context.Context, s *Service, piid string, now time.Time) error {
+	return s.update(ctx, Actor{Name: "satellite", Source: "local"}, now, func(tx Tx, record recorder) error {
+		instance, err := tx.Instance(piid)
+		if err != nil {
+			return err
+		}
+		if _, err := release(tx, record, instance, true, now); err != nil {
+			return err
+		}
+		instance.AuthorizationState = AuthorizationExpired
+		return tx.TouchInstance(instance)
+	})
+}
