@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// MoveHome is moveHome in a transaction of its own, for stories.
+func (s *Service) MoveHome(ctx context.Context, actor Actor, account AccountID, from, to VirtualAccountID) error {
+	now := s.Now()
+	return s.update(ctx, actor, now, func(tx Tx, record recorder) error { return moveHome(tx, record, account, from, to, now) })
+}
+
 // ReturnLicenses does to one device what its silence does: its licenses go back
 // to the pools, and what it wants is kept.
 func ReturnLicenses(ctx context.Context, s *Service, piid string, now time.Time) error {
