@@ -37,6 +37,7 @@ type NewToken struct {
 	MaxUses          int64  `json:"max_uses,omitempty" doc:"0 is any number."`
 	ExportControlled bool   `json:"export_controlled,omitempty"`
 	Description      string `json:"description,omitempty" maxLength:"255"`
+	AcceptAgreement  string `json:"accept_agreement,omitempty" maxLength:"64" doc:"Version of the licensing agreement that is accepted by this; needed while the one in force is not accepted."`
 }
 
 // TokenReference names a token by its text or its id.
@@ -90,6 +91,7 @@ func (a *api) createToken(ctx context.Context, in *struct{ Body NewToken }) (*ou
 	token, text, err := a.service.CreateToken(ctx, actor(ctx), satellite.NewToken{
 		AccountID: account.ID, VirtualAccount: in.Body.VirtualAccount, Description: in.Body.Description,
 		Days: in.Body.Days, MaxUses: in.Body.MaxUses, ExportControlled: in.Body.ExportControlled,
+		AcceptAgreement: in.Body.AcceptAgreement,
 	})
 	return a.tokenWithText(ctx, token, text, err)
 }
