@@ -110,6 +110,7 @@ type Alert struct {
 type AlertFilter struct {
 	AccountID AccountID
 	Type      AlertType
+	Key       string
 	PIID      string
 	Closed    bool // those that are closed as well
 	Scope     Scope
@@ -134,6 +135,12 @@ func settled(tx Tx, record recorder, account AccountID, alert AlertType, key, be
 		return err
 	}
 	return record(Event{Type: EventAlertClosed, AccountID: account, PIID: closed.PIID, Message: fmt.Sprintf("Alert %q is over (%s): %s", KindOfAlert(alert).Title, closed.Source, because)})
+}
+
+// AlertKinds is the table of alerts, for who is signed in.
+func (s *Service) AlertKinds(actor Actor) ([]AlertKind, error) {
+	_, err := actor.sees(0, 0)
+	return AlertKinds, err
 }
 
 // Alerts lists alerts, newest first.

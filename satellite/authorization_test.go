@@ -53,6 +53,7 @@ func TestFromRegistrationThroughShortageToHealing(t *testing.T) {
 		t.Errorf("A is on record with %+v", details)
 	}
 	w.clock.advance(90 * day)
+	w.must(w.service.ReturnSilent(w.ctx, w.service.Now()))
 	if details, err = w.service.FindInstance(w.ctx, admin, satellite.InstanceQuery{PIID: a.piid}); err != nil || details.AuthorizationState != satellite.AuthorizationExpired {
 		t.Errorf("after 90 days A is %s (%v)", details.AuthorizationState, err)
 	}

@@ -63,14 +63,21 @@ const (
 	EventDeviceRenewed          EventType = "device.certificate-renewed"
 	EventDeviceDeregistered     EventType = "device.deregistered"
 	EventDeviceRemoved          EventType = "device.removed"
+	EventDeviceReturned         EventType = "device.returned"
+	EventDeviceTransferred      EventType = "device.transferred"
+	EventDeviceSwitchedOver     EventType = "device.switched-over"
 	EventUsageImported          EventType = "usage.imported"
 	EventUsageConflict          EventType = "usage.conflict"
 	EventRootTrusted            EventType = "upstream.root-trusted"
 	EventSyncRequested          EventType = "sync.requested"
 	EventSyncApplied            EventType = "sync.applied"
 	EventTokenKeyRotated        EventType = "token-key.rotated"
+	EventEventsPruned           EventType = "events.pruned"
 	EventAlertOpened            EventType = "alert.opened"
 	EventAlertClosed            EventType = "alert.closed"
+	EventAlertRenewed           EventType = "alert.renewed"
+	EventLicenseTransferred     EventType = "license.transferred"
+	EventLicenseRedefined       EventType = "license.redefined"
 )
 
 // hashed is the canonical form that the hash covers. Its field order is part
@@ -148,15 +155,21 @@ func (s *Service) Events(ctx context.Context, actor Actor, filter EventFilter, p
 type AuditResult struct {
 	Events int64
 	Heads  map[string]Event // the newest event of each node
+	// Beginnings are where chains begin whose oldest events were pruned.
+	Beginnings []EventBeginning
 	// Problem is the first break of a chain, "" where all hold.
 	Problem string
 }
 
-// VerifyEvents walks all chains from the first event, and compares each pool's
-// counter with a recount of what the devices hold. It reads in pages, so that
-// it can run beside the work.
+// VerifyEvents walks all chains from the first event that was not pruned, and
+// compares each pool's counters with a recount of devices, lots and transfers.
+// It reads in pages, so that it can run beside the work.
 func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 	result := AuditResult{Heads: map[string]Event{}}
+	unproven, err := s.beginnings(ctx, &result)
+	if err != nil {
+		return result, err
+	}
 	for after := (EventKey{}); ; {
 		var page []Event
 		err := s.store.View(ctx, func(tx Tx) (err error) {
@@ -172,6 +185,9 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 				result.Problem = fmt.Sprintf("Node %s: %v.", e.Node, err)
 				return result, nil
 			}
+			if e.Type == EventEventsPruned {
+				delete(unproven, e.Message)
+			}
 			result.Heads[e.Node] = e
 			result.Events++
 			after = EventKey{Node: e.Node, Number: e.Number}
@@ -180,11 +196,31 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 			break
 		}
 	}
+	for _, node := range unproven {
+		result.Problem = fmt.Sprintf("Node %s: its oldest events are missing, and no event says that they were pruned.", node)
+		return result, nil
+	}
+	now := s.Now()
 	return result, s.store.View(ctx, func(tx Tx) error {
-		mismatches, err := tx.RecountPools()
+		mismatches, err := tx.RecountPools(now)
 		if len(mismatches) > 0 {
 			result.Problem = "The counters differ from a recount: " + mismatches[0] + "."
 		}
 		return err
 	})
+}
+
+// beginnings begins each chain where it was pruned to, and returns what the
+// events of these prunings must say, each with its node.
+func (s *Service) beginnings(ctx context.Context, result *AuditResult) (unproven map[string]string, err error) {
+	unproven = map[string]string{}
+	err = s.store.View(ctx, func(tx Tx) error {
+		result.Beginnings, err = tx.EventBeginnings()
+		return err
+	})
+	for _, b := range result.Beginnings {
+		result.Heads[b.Node] = Event{Node: b.Node, Number: b.Number, Hash: b.Hash, At: b.At}
+		unproven[b.pruned()] = b.Node
+	}
+	return unproven, err
 }

@@ -86,9 +86,8 @@ func (l *ledger) family(license License) []*page {
 	return members
 }
 
-// count lets the tiers of a license lend each other, and returns what is
-// missing in all of them together.
-func (l *ledger) count(license License) (missing int64) {
+// count lets the tiers of a license lend each other, and returns their pools.
+func (l *ledger) count(license License) []*page {
 	members := l.family(license)
 	rows := make([]PoolRow, len(members))
 	for i, p := range members {
@@ -97,33 +96,46 @@ func (l *ledger) count(license License) (missing int64) {
 	lend(rows)
 	for i, p := range members {
 		p.Lent, p.Borrowed = rows[i].Lent, rows[i].Borrowed
-		missing += max(0, -p.Balance())
 	}
-	return missing
+	return members
 }
 
 // draw changes what is in use of a license by a difference. An enforced license
-// is refused, and nothing changes, where that would leave any tier of it with
-// more missing than before; the others are overdrawn.
+// is refused, and nothing changes, where there is not enough of it; the others
+// are overdrawn.
 func (l *ledger) draw(license License, difference int64) (granted bool, err error) {
 	row, err := l.pool(license)
 	if err != nil {
 		return false, err
 	}
-	if difference <= 0 || license.Enforcement == Unenforced || license.ReportingOnly || license.Overage {
+	if difference <= 0 || !license.refuses() {
 		row.InUse += difference
 		return true, nil
 	}
-	before := l.count(license)
+	missing := map[LicenseID]int64{}
+	for _, p := range l.count(license) {
+		missing[p.LicenseID] = p.missing()
+	}
 	row.InUse += difference
-	if l.count(license) > before {
-		row.InUse -= difference
-		return false, nil
+	// What the pool owns it takes back from whom it lent it to, as any license
+	// would; but nobody else's enforced licenses are overdrawn by that, and what
+	// it borrows nobody may lose.
+	borrows := row.own() < 0
+	for _, p := range l.count(license) {
+		if p.missing() > missing[p.LicenseID] && (p.LicenseID == license.ID || borrows || p.License.refuses()) {
+			row.InUse -= difference
+			return false, nil
+		}
 	}
 	return true, nil
 }
 
-// recount counts the lots of a license again: they have changed.
+// refuses tells whether who asks for more than there is gets nothing, and not an overdraft.
+func (l License) refuses() bool {
+	return l.Enforcement != Unenforced && !l.ReportingOnly && !l.Overage
+}
+
+// recount counts the lots and transfers of a license again: they have changed.
 func (l *ledger) recount(license License) error {
 	row, err := l.pool(license)
 	if err != nil {
@@ -141,23 +153,22 @@ func (l *ledger) save(usage Usage) error {
 // settle counts the loans, opens and closes the alerts of shortages, and writes
 // every pool that differs from what is stored.
 func (l *ledger) settle() error {
-	counted := map[LicenseID]bool{}
+	counted, changed := map[LicenseID]bool{}, false
 	for _, p := range l.sorted() {
+		changed = changed || p.differs()
 		if key := cmp.Or(p.License.Family, p.LicenseID); !counted[key] {
 			counted[key] = true
 			l.count(p.License)
 		}
 	}
 	for _, p := range l.sorted() {
-		if err := l.judge(p); err != nil {
+		if err := l.judge(p, changed); err != nil {
 			return err
 		}
-		now := p.Pool
-		now.Lent, now.Borrowed = 0, 0
-		if now == p.before && (now.ID != 0 || !p.held) {
+		if !p.differs() && (p.ID != 0 || !p.held) {
 			continue
 		}
-		saved, err := l.tx.SavePool(now)
+		saved, err := l.tx.SavePool(p.stored())
 		if err != nil {
 			return err
 		}
@@ -166,10 +177,21 @@ func (l *ledger) settle() error {
 	return nil
 }
 
-// judge opens or closes the alert of a pool whose shortage began or ended.
-func (l *ledger) judge(p *page) error {
+// stored is the pool without what follows from others.
+func (p *page) stored() Pool {
+	pool := p.Pool
+	pool.Lent, pool.Borrowed = 0, 0
+	return pool
+}
+
+// differs tells whether the pool is to be written.
+func (p *page) differs() bool { return p.stored() != p.before }
+
+// judge opens or closes the alert of a pool whose shortage began or ended, and
+// brings one up to date that goes on while counters change.
+func (l *ledger) judge(p *page, changed bool) error {
 	short := p.Short()
-	if short == p.Insufficient {
+	if short == p.Insufficient && !(short && changed) {
 		return nil
 	}
 	p.Insufficient = short
@@ -177,18 +199,20 @@ func (l *ledger) judge(p *page) error {
 	if err != nil {
 		return err
 	}
-	key := poolKey(virtual, p.License.Tag)
+	key := shortageKey(l.virtual, p.License.Tag)
 	if !short {
 		return settled(l.tx, l.record, l.account, AlertInsufficientLicenses, key, fmt.Sprintf("the balance is %d.", p.Balance()), l.now)
 	}
 	return raise(l.tx, l.record, Alert{
 		AccountID: l.account, VirtualAccountID: l.virtual, Type: AlertInsufficientLicenses, Key: key, Source: p.License.called() + " in " + virtual,
-		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", -p.Balance(), p.License.called(), virtual),
+		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", p.missing(), p.License.called(), virtual),
 	}, l.now)
 }
 
-// poolKey names a pool in alerts and sync records.
-func poolKey(virtual, tag string) string { return virtual + "\t" + tag }
+// shortageKey names a pool in alerts. It holds no name that may change.
+func shortageKey(virtual VirtualAccountID, tag string) string {
+	return fmt.Sprintf("%d\t%s", virtual, tag)
+}
 
 // called is how people call the license.
 func (l License) called() string { return cmp.Or(l.Name, l.Tag) }

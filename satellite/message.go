@@ -30,7 +30,7 @@ type ReadProblem error
 // message, unsigned otherwise. An error is KindInvalid or KindTooLarge for what
 // is no message at all, and KindInternal.
 func (s *Service) DeviceMessage(ctx context.Context, source string, request *wire.Request, problem ReadProblem) ([]byte, error) {
-	now := s.Now()
+	now, began := s.Now(), s.guard.monotonic()
 	if request == nil {
 		if errors.Is(problem, wire.ErrTooLarge) {
 			return nil, fail(KindTooLarge, "message-too-large", "The message is larger than this satellite reads. Nothing was changed.").cause(problem)
@@ -39,17 +39,19 @@ func (s *Service) DeviceMessage(ctx context.Context, source string, request *wir
 	}
 	answer, err := s.answer(ctx, source, request, problem, now)
 	code := "ok"
-	if err != nil {
+	if err == nil {
+		s.witness(ctx, request)
+	} else {
 		var refusal *Error
 		if !errors.As(err, &refusal) || refusal.Kind == KindInternal || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			s.observer.DeviceMessage(string(request.Header.RequestType), "internal", s.Now().Sub(now))
+			s.observer.DeviceMessage(string(request.Header.RequestType), "internal", s.guard.monotonic()-began)
 			return nil, err
 		}
 		code = refusal.Code
-		answer.Data = refusalData(refusal, request, now)
+		answer.Data = refusalData(refusal, request, s.SystemNow())
 	}
 	message, err := s.signReply(ctx, request, answer, now)
-	s.observer.DeviceMessage(string(request.Header.RequestType), code, s.Now().Sub(now))
+	s.observer.DeviceMessage(string(request.Header.RequestType), code, s.guard.monotonic()-began)
 	return message, err
 }
 
@@ -80,7 +82,7 @@ func (s *Service) answer(ctx context.Context, source string, request *wire.Reque
 		hint("Update the satellite if the device's software is newer.")
 }
 
-func refusalData(refusal *Error, request *wire.Request, now time.Time) wire.ReplyData {
+func refusalData(refusal *Error, request *wire.Request, system time.Time) wire.ReplyData {
 	message := refusal.Message
 	if refusal.Hint != "" {
 		message += " " + refusal.Hint
@@ -90,20 +92,20 @@ func refusalData(refusal *Error, request *wire.Request, now time.Time) wire.Repl
 	case "unknown-version":
 		data.Versions = wire.MessageVersions
 	case "clock-skew":
-		data.SatelliteTime, data.DeviceTime = wire.Milliseconds(now), request.Header.Timestamp
+		data.SatelliteTime, data.DeviceTime = wire.Milliseconds(system), request.Header.Timestamp
 	}
 	return data
 }
 
 // checkClock compares the device's clock with the system's.
-func (s *Service) checkClock(request *wire.Request, now time.Time) error {
+func (s *Service) checkClock(request *wire.Request) error {
 	if s.options.DeviceClockSkew < 0 {
 		return nil
 	}
-	device := wire.Time(request.Header.Timestamp)
-	if skew := device.Sub(now); skew > s.options.DeviceClockSkew || skew < -s.options.DeviceClockSkew {
+	device, system := wire.Time(request.Header.Timestamp), s.SystemNow()
+	if skew := device.Sub(system); skew > s.options.DeviceClockSkew || skew < -s.options.DeviceClockSkew {
 		return fail(KindConflict, "clock-skew", "The message was written at %s by the device's clock, and it is %s here; %s apart is allowed. Nothing was changed.",
-			device.Format(time.RFC3339), now.Format(time.RFC3339), s.options.DeviceClockSkew).hint("Set the clock of the device.")
+			device.Format(time.RFC3339), system.Format(time.RFC3339), s.options.DeviceClockSkew).hint("Set the clock of the device.")
 	}
 	return nil
 }
@@ -157,7 +159,7 @@ func (s *Service) ForgetReplies(ctx context.Context, now time.Time) error {
 // account by the message's certificate, and answers unsigned where there is none.
 func (s *Service) signReply(ctx context.Context, request *wire.Request, answer reply, now time.Time) ([]byte, error) {
 	header := wire.ReplyHeader{
-		Timestamp: wire.Milliseconds(now), Nonce: request.Header.Nonce, RequestType: request.Header.RequestType,
+		Timestamp: wire.Milliseconds(s.SystemNow()), Nonce: request.Header.Nonce, RequestType: request.Header.RequestType,
 		SUDI: request.Header.SUDI, ProductInstanceIdentifier: answer.PIID,
 	}
 	if header.ProductInstanceIdentifier == "" {

@@ -137,7 +137,7 @@ func TestATokenEndsByDaysOrUsesOrRevocation(t *testing.T) {
 
 func TestTimeAloneChangesTheStatesOfADevice(t *testing.T) {
 	t.Parallel()
-	base := Instance{RegistrationState: Registered, CertificateNotAfter: noon, AuthorizationState: Authorized, AuthorizationExpiresAt: noon}
+	base := Instance{RegistrationState: Registered, CertificateNotAfter: noon, AuthorizationState: Authorized, AuthorizationExpiresAt: noon.Add(-day)}
 	with := func(change func(*Instance)) Instance { i := base; change(&i); return i }
 	for _, c := range []struct {
 		instance      Instance
@@ -146,11 +146,9 @@ func TestTimeAloneChangesTheStatesOfADevice(t *testing.T) {
 		authorization AuthorizationState
 	}{
 		{base, noon.Add(-1), Registered, Authorized},
-		{base, noon, RegistrationExpired, AuthorizationExpired},
-		{with(func(i *Instance) { i.AuthorizationState = OutOfCompliance }), noon, RegistrationExpired, AuthorizationExpired},
-		{with(func(i *Instance) { i.AuthorizationState = NoLicensesInUse }), noon, RegistrationExpired, NoLicensesInUse},
-		{with(func(i *Instance) { i.AuthorizationExpiresAt = time.Time{} }), noon, RegistrationExpired, Authorized},
-		{with(func(i *Instance) { i.RegistrationState = Unregistered }), noon, Unregistered, AuthorizationExpired},
+		{base, noon, RegistrationExpired, Authorized}, // the 90-day return ends it, not the time of day
+		{with(func(i *Instance) { i.AuthorizationState = AuthorizationExpired }), noon, RegistrationExpired, AuthorizationExpired},
+		{with(func(i *Instance) { i.RegistrationState = Unregistered }), noon, Unregistered, Authorized},
 	} {
 		got := c.instance.StateAt(c.now)
 		if got.RegistrationState != c.registration || got.AuthorizationState != c.authorization {

@@ -18,6 +18,7 @@ type Options struct {
 	AuthorizationRenewal time.Duration // how often a device asks again: 30 days
 	AuthorizationLife    time.Duration // how long an authorization holds: 90 days
 	DeviceClockSkew      time.Duration // allowed between device and satellite; negative: not checked
+	EventRetention       time.Duration // how long events are kept; 0: for ever
 	Node                 string        // name of this node's chain of events
 	TemporaryFolder      string        // where sync documents are packed; "" is the system's
 }
@@ -52,7 +53,10 @@ type Ports struct {
 	Passwords Passwords
 	Secrets   Secrets
 	Observer  Observer
-	Now       func() time.Time
+	Now       func() time.Time // the system's clock
+	// Monotonic is the time since the start of the process, which no change of
+	// the clock moves; nil takes the progress of Now.
+	Monotonic func() time.Duration
 	Random    io.Reader // crypto/rand.Reader; fixed in tests
 }
 
@@ -64,7 +68,7 @@ type Service struct {
 	passwords Passwords
 	secrets   Secrets
 	observer  Observer
-	clock     func() time.Time
+	guard     *guard
 	random    io.Reader
 	options   Options
 
@@ -74,6 +78,7 @@ type Service struct {
 	writers     sync.Map // AccountID -> *accountWriter
 	syncs       sync.Map // AccountID -> *sync.Mutex: one exchange at a time
 	setup       setupCode
+	clockLock   sync.Mutex // one change of the clock's row at a time
 }
 
 // accountWriter signs replies of one account. It is read anew after a minute,
@@ -88,7 +93,10 @@ type accountWriter struct {
 func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 	s := &Service{
 		store: ports.Store, issuer: ports.Issuer, tokens: ports.Tokens, passwords: ports.Passwords,
-		secrets: ports.Secrets, observer: ports.Observer, clock: ports.Now, random: ports.Random, options: options.Defaults(),
+		secrets: ports.Secrets, observer: ports.Observer, guard: newGuard(ports.Now, ports.Monotonic), random: ports.Random, options: options.Defaults(),
+	}
+	if err := s.loadClock(ctx); err != nil {
+		return nil, fmt.Errorf("read the clock of the last run: %w", err)
 	}
 	if err := s.ensureIdentity(ctx); err != nil {
 		return nil, fmt.Errorf("prepare the satellite's identity: %w", err)
@@ -102,12 +110,8 @@ func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 // NewReader is a service that only reads: for checks of a data folder beside, or
 // without, the satellite that runs on it. It needs a store and a clock.
 func NewReader(ports Ports) *Service {
-	return &Service{store: ports.Store, clock: ports.Now, random: ports.Random}
+	return &Service{store: ports.Store, guard: newGuard(ports.Now, ports.Monotonic), random: ports.Random}
 }
-
-// Now is the one clock: UTC, truncated to the microseconds that every database
-// keeps. A use case asks once and passes it down.
-func (s *Service) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
 // ID is the satellite's eight-character id, as it stands in its tokens.
 func (s *Service) ID() string { return s.id }
@@ -127,7 +131,7 @@ const satelliteIDLength = 8
 func (s *Service) ensureIdentity(ctx context.Context) error {
 	now := s.Now()
 	fresh := s.randomText(satelliteIDLength)
-	err := s.update(ctx, Actor{Name: "satellite", Source: "local"}, now, func(tx Tx, record recorder) error {
+	err := s.update(ctx, itself, now, func(tx Tx, record recorder) error {
 		existing, err := tx.Satellite()
 		if err == nil {
 			s.id = existing.ID

@@ -58,6 +58,8 @@ type Tx interface {
 	AddTokenKey(TokenKey) error
 	LastRun(job string) (time.Time, error) // zero where it never ran
 	SaveRun(job string, at time.Time, problem string) error
+	Clock() (Clock, error) // as of the last tick; KindNotFound before the first
+	SaveClock(Clock) error
 
 	// Users and sessions.
 	CreateUser(User) (User, error)
@@ -84,8 +86,8 @@ type Tx interface {
 	VirtualAccountHolds(VirtualAccountID, time.Time) (Holds, error)
 	SaveVirtualAccount(VirtualAccount) error // name and description; a new name makes the next sync request a full one
 	SetDefaultVirtualAccount(AccountID, VirtualAccountID) error
-	// MoveVirtualAccount moves devices with their usages, tokens, lots and
-	// transfers; the pools stay for the caller to count.
+	// MoveVirtualAccount moves devices with their usages, and tokens; counters,
+	// lots and transfers stay for the caller to move.
 	MoveVirtualAccount(from, to VirtualAccountID) error
 	DeleteVirtualAccount(VirtualAccountID) error
 	Nomination(AccountID) (Nomination, error)
@@ -126,6 +128,16 @@ type Tx interface {
 	// contact, authorization and its times, the credential in use. It gives no change number.
 	TouchInstance(Instance) error
 	DeleteInstance(Instance) error // with its usages; leaves a tombstone
+	// Peers returns the other members of the instance's high-availability pair,
+	// in the order of their IDs; none for a device that stands alone.
+	Peers(Instance) ([]Instance, error)
+	// QuietInstances returns registered devices that were told to hold licenses
+	// and spoke last before the given served time, the longest silent first.
+	// After the first page, it is given the last one of the page before.
+	QuietInstances(before time.Duration, after Instance, limit int) ([]Instance, error)
+	// UnrenewedInstances returns registered devices whose ID certificate ends
+	// before an instant, the first to end first, page by page like QuietInstances.
+	UnrenewedInstances(before time.Time, after Instance, limit int) ([]Instance, error)
 	SaveCertificate(Certificate) error
 	Certificate(fingerprint [sha256.Size]byte) (Certificate, error)
 	RevokedCertificates(AccountID) ([]Certificate, error)
@@ -141,6 +153,16 @@ type Tx interface {
 	Lots(VirtualAccountID, LicenseID) ([]Lot, error)
 	LotsOf(AccountID) ([]Lot, error)
 	ReplaceLots(AccountID, []Lot) error // all lots of the account
+	MoveLots(from, to VirtualAccountID) error
+	// LotsEnding returns lots that end until then, those that have ended
+	// included, in the order of their ends, after the one that was last.
+	LotsEnding(after EndingLot, until time.Time, limit int) ([]EndingLot, error)
+	// LotTransfers returns what was moved of a license in or out of a virtual
+	// account, and LotTransfersOf all of an account; each with its lot. A
+	// transfer without a lot is none.
+	LotTransfers(VirtualAccountID, LicenseID) ([]LotTransfer, error)
+	LotTransfersOf(AccountID) ([]LotTransfer, error)
+	SaveLotTransfer(LotTransfer) error // a quantity of 0 removes it
 	// Pool returns the pool of a license in a virtual account, a new one with ID 0 where there is none.
 	Pool(VirtualAccountID, LicenseID) (Pool, error)
 	SavePool(Pool) (Pool, error)
@@ -154,8 +176,12 @@ type Tx interface {
 	// report that comes later can be told from a newer one.
 	SaveUsage(Usage) error
 	UsagesOf(VirtualAccountID, LicenseID, Page) ([]UsageRow, error)
-	// RecountPools compares every pool's counters with its rows and names those that differ.
-	RecountPools() ([]string, error)
+	CountUsages(VirtualAccountID, LicenseID) (int64, error) // devices that hold something
+	PoolsDue(now time.Time, limit int) ([]PoolRow, error)   // a lot has begun or ended since their last count
+	// RecountPools compares every pool's counters with its rows and names those
+	// that differ. What lots make is compared where none has begun or ended
+	// since the last count.
+	RecountPools(now time.Time) ([]string, error)
 
 	// Alerts.
 	// OpenAlert opens an alert, or updates text and date of the open one of its key.
@@ -176,6 +202,9 @@ type Tx interface {
 	Events(EventFilter, Page) ([]Event, error) // newest first
 	EventsAfter(EventKey, int) ([]Event, error)
 	EventHeads() ([]Event, error)
+	EventBeginnings() ([]EventBeginning, error)
+	// PruneEvents drops a node's events up to the beginning's number and keeps the beginning.
+	PruneEvents(EventBeginning) error
 
 	// Synchronization.
 	SyncState(AccountID) (SyncState, error) // a fresh one where there is none

@@ -220,7 +220,7 @@ func TestNothingIsHandedOutThatIsNotOnRecord(t *testing.T) {
 	w.unchanged("a request of who may not", func() {
 		_, err := w.service.WriteSyncRequest(w.ctx, viewer, w.account.ID, true, io.Discard)
 		refused(t, err, satellite.KindForbidden, "role-insufficient")
-		_, err = w.service.ApplySyncResponse(w.ctx, viewer, bytes.NewReader(nil), 0)
+		_, err = w.service.ApplySyncResponse(w.ctx, viewer, bytes.NewReader(nil), 0, satellite.SyncOptions{})
 		refused(t, err, satellite.KindForbidden, "role-insufficient")
 		_, err = w.service.TrustRoots(w.ctx, satellite.Actor{Name: "operator", Role: satellite.RoleSystemOperator}, nil)
 		refused(t, err, satellite.KindForbidden, "role-insufficient")

@@ -1,12 +1,10 @@
 package satellite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
@@ -33,24 +31,34 @@ const (
 	maxTag              = 1024 // bytes
 )
 
+// SyncOptions are what an administrator says about a response that he applies.
+type SyncOptions struct {
+	// AcceptTime takes the response's time for right where it is more than a day
+	// ahead of the system's clock: the guarded clock moves forward to it.
+	AcceptTime bool
+}
+
 // ApplySyncResponse verifies a response and applies it in one transaction.
-// Applying the last applied one again changes nothing and is no error.
+// Applying the last applied one again changes nothing and is no error. A
+// response of today, by the system's clock, confirms that clock.
 //
 // KindConflict for a response that is older, answers no request on record, is
-// for another satellite, or leads to a root that is not trusted; KindInvalid for
-// a file that is altered, cut short, or no response. With an error nothing has
-// changed.
-func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.ReaderAt, size int64) (result SyncResult, err error) {
+// for another satellite, leads to a root that is not trusted, or is ahead of the
+// system's clock (see SyncOptions); KindInvalid for a file that is altered, cut
+// short, or no response. With an error nothing has changed.
+func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.ReaderAt, size int64, options SyncOptions) (result SyncResult, err error) {
 	if err := actor.may(ActionSynchronize); err != nil {
 		return result, err
 	}
 	defer func() { s.observer.SyncDone("response", err == nil) }()
-	now := s.Now()
+	clock := s.guard.look()
 	roots, err := s.Roots(ctx)
 	if err != nil {
 		return result, err
 	}
-	container, err := wire.OpenContainer(file, size, func(m wire.Manifest, chain [][]byte) error { return s.trustResponse(m, chain, roots, now) })
+	container, err := wire.OpenContainer(file, size, func(m wire.Manifest, chain [][]byte) error {
+		return s.trustResponse(m, chain, roots, later(clock.Mark, m.CreatedAt))
+	})
 	if err != nil {
 		return result, responseProblem(err)
 	}
@@ -59,7 +67,10 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 		return result, err
 	}
 	defer s.exchange(account.ID)()
-	r := &response{service: s, manifest: container.Manifest, account: account, now: now, entitlements: map[string]wire.EntitlementRecord{}}
+	r := &response{service: s, manifest: container.Manifest, account: account, entitlements: map[string]wire.EntitlementRecord{}}
+	if err := r.clock(clock, options); err != nil {
+		return result, err
+	}
 	if err := container.Records(r.read); err != nil {
 		return result, responseProblem(err)
 	}
@@ -67,11 +78,39 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 	if err != nil || applied {
 		return SyncResult{Account: account, Sequence: r.manifest.Sequence, AlreadyApplied: applied, Deadline: r.state.Deadline}, err
 	}
-	err = s.update(ctx, actor, now, r.apply)
+	if r.moves != nil {
+		err = s.changeClock(ctx, actor, r.moves, fmt.Sprintf("sync response %d confirmed the system's clock.", r.manifest.Sequence), r.apply)
+	} else {
+		err = s.update(ctx, actor, r.now, r.apply)
+	}
 	if err == nil {
 		s.writers.Delete(account.ID)
 	}
 	return r.result, err
+}
+
+// clock decides by which time the response is applied, and what it means for the
+// guarded clock: it confirms the system's clock where it agrees with that, and
+// moves the guarded clock forward where somebody vouches for its time.
+func (r *response) clock(clock Clock, options SyncOptions) error {
+	created := r.manifest.CreatedAt.UTC().Truncate(time.Microsecond)
+	ahead := created.Sub(clock.SystemAt)
+	switch {
+	case ahead > maxStepForward && !options.AcceptTime:
+		return fail(KindConflict, "response-ahead", "The response was made on %s, and the clock of this system shows %s. Nothing was changed.", stamp(created), stamp(clock.SystemAt)).
+			hint("Set the clock of the system. If it cannot be set, and the time of the response is right, apply it with `satellite sync apply --accept-time FILE`.")
+	case ahead > maxStepForward:
+		r.accepted = fmt.Sprintf(" Its time was accepted: the satellite's own time went forward to %s.", stamp(created))
+		r.moves = func(c Clock) Clock { return c.forward(created) }
+	case clock.Held() && ahead.Abs() <= maxStepForward:
+		r.moves = Clock.confirmed
+	}
+	r.now = clock.Mark
+	if r.moves != nil {
+		r.now = r.moves(clock).Mark
+	}
+	r.judged = later(r.now, created)
+	return nil
 }
 
 // trustResponse judges who signed a response.
@@ -135,6 +174,9 @@ type response struct {
 	manifest     wire.Manifest
 	account      Account
 	now          time.Time
+	judged       time.Time                         // by which certificates are judged
+	moves        func(Clock) Clock                 // what it does to the guarded clock; nil: nothing
+	accepted     string                            // says so in the event, where its time was accepted
 	entitlements map[string]wire.EntitlementRecord // by tag
 	lots         []lotRecord
 	acks         []string
@@ -170,8 +212,8 @@ func (r *response) read(record wire.Record) error {
 		if err := record.Decode(&lot.LotRecord); err != nil {
 			return err
 		}
-		if lot.Tag == "" || len(lot.Tag) > maxTag || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
-			return fmt.Errorf("%w: lot %s has no tag, or a quantity out of range", wire.ErrMalformed, clip(record.Key))
+		if lot.Tag == "" || len(lot.Tag) > maxTag || !knownType(lot.Type) || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
+			return fmt.Errorf("%w: lot %s has no tag, an unknown type, or a quantity out of range", wire.ErrMalformed, clip(record.Key))
 		}
 		if r.lots = append(r.lots, lot); len(r.lots) > maxLots {
 			return fmt.Errorf("%w: more than %d lots", wire.ErrTooLarge, maxLots)
@@ -190,12 +232,16 @@ func (r *response) read(record wire.Record) error {
 // checkEntitlement accepts only words that the rules know: what a license means
 // is never guessed.
 func checkEntitlement(e wire.EntitlementRecord) error {
-	if !slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(e.Type)) ||
+	if !knownType(e.Type) ||
 		!slices.Contains([]Enforcement{Unenforced, Enforced, ExportControlled}, Enforcement(e.Enforcement)) ||
 		!slices.Contains([]Billing{BillingPrepaid, BillingUsage}, Billing(e.Billing)) || len(e.HigherTier) > maxTag {
 		return fmt.Errorf("%w: an entitlement of type %q, enforcement %q, billing %q", wire.ErrMalformed, clip(e.Type), clip(e.Enforcement), clip(e.Billing))
 	}
 	return nil
+}
+
+func knownType(t string) bool {
+	return slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(t))
 }
 
 // prepare judges the sequence and makes the keys that the response calls for.
@@ -223,12 +269,12 @@ func (r *response) prepare(ctx context.Context, roots []Root) (alreadyApplied bo
 		return false, nil
 	}
 	a := &r.authority
-	a.SubCANotBefore, a.SubCANotAfter, err = s.issuer.CheckAuthority(a.Key, certificates, roots, r.now)
+	a.SubCANotBefore, a.SubCANotAfter, err = s.issuer.CheckAuthority(a.Key, certificates, roots, r.judged)
 	if err != nil {
 		return false, fail(KindConflict, "authority-not-accepted", "The upstream's certificate for account %q cannot be used: %v. Nothing was changed.", r.account.Name, err)
 	}
 	a.Chain, a.Root, r.renewed = chain, root, true
-	a.SignerKey, a.SignerCertificate, a.SignerNotAfter, err = s.issuer.IssueSigner(*a, s.id, r.now)
+	a.SignerKey, a.SignerCertificate, a.SignerNotAfter, err = s.issuer.IssueSigner(*a, s.id, r.judged)
 	return false, err
 }
 
@@ -301,6 +347,9 @@ func (r *response) apply(tx Tx, record recorder) error {
 	if err := r.confirm(tx); err != nil {
 		return err
 	}
+	if err := watchDeadlines(tx, record, account, r.now); err != nil {
+		return err
+	}
 	r.result = SyncResult{
 		Account: account, Sequence: r.manifest.Sequence, Registered: registered, Lots: len(r.lots), Acknowledgement: len(r.acks),
 		FullRequested: m.FullRequested, Reason: m.Reason, Deadline: m.Deadline,
@@ -314,118 +363,7 @@ func (r *response) apply(tx Tx, record recorder) error {
 	if m.FullRequested {
 		message = fmt.Sprintf("Sync response %d was applied: the upstream asks for a full request. %s", r.manifest.Sequence, m.Reason)
 	}
-	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message})
-}
-
-// applyLots makes the account's licenses and lots what the response says, and
-// counts the pools that change by that. A lot that is known stays in the virtual
-// account where it is; a new one comes into the default one.
-func (r *response) applyLots(tx Tx, record recorder) error {
-	if err := r.applyEntitlements(tx); err != nil {
-		return err
-	}
-	licenses, err := tx.LicensesOf(r.account.ID)
-	if err != nil {
-		return err
-	}
-	byTag, byID := map[string]License{}, map[LicenseID]License{}
-	for _, l := range licenses {
-		byTag[l.Tag], byID[l.ID] = l, l
-	}
-	home, err := findVirtualAccount(tx, r.account.ID, "")
-	if err != nil {
-		return err
-	}
-	before, err := tx.LotsOf(r.account.ID)
-	if err != nil {
-		return err
-	}
-	homes := map[string]VirtualAccountID{}
-	touched := map[VirtualAccountID]map[LicenseID]bool{home.ID: {}}
-	touch := func(lot Lot) {
-		if touched[lot.VirtualAccountID] == nil {
-			touched[lot.VirtualAccountID] = map[LicenseID]bool{}
-		}
-		touched[lot.VirtualAccountID][lot.LicenseID] = true
-	}
-	for _, lot := range before {
-		homes[lot.UpstreamID] = lot.VirtualAccountID
-		touch(lot)
-	}
-	lots := make([]Lot, 0, len(r.lots))
-	for _, l := range r.lots {
-		lot := Lot{
-			UpstreamID: l.id, AccountID: r.account.ID, VirtualAccountID: cmp.Or(homes[l.id], home.ID), LicenseID: byTag[l.Tag].ID,
-			Type: LicenseType(l.Type), Quantity: l.Quantity, Start: l.Start, Order: clipRunes(l.Order, 255), SubscriptionID: clipRunes(l.SubscriptionID, 255),
-		}
-		if l.End != nil {
-			lot.End = *l.End
-		}
-		lots = append(lots, lot)
-		touch(lot)
-	}
-	if err := tx.ReplaceLots(r.account.ID, lots); err != nil {
-		return err
-	}
-	for _, id := range slices.Sorted(maps.Keys(touched)) {
-		ledger := openLedger(tx, record, r.account.ID, id, r.now)
-		for license := range touched[id] {
-			if err := ledger.recount(byID[license]); err != nil {
-				return err
-			}
-		}
-		if err := ledger.settle(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// applyEntitlements makes the account's licenses what the upstream says of them.
-func (r *response) applyEntitlements(tx Tx) error {
-	for _, l := range r.lots {
-		if _, known := r.entitlements[l.Tag]; !known {
-			return fail(KindInvalid, "sync-file-malformed", "The response has lots of %q and does not say what that is. Nothing was changed.", clip(l.Tag))
-		}
-	}
-	for _, tag := range slices.Sorted(maps.Keys(r.entitlements)) {
-		if err := r.license(tx, tag); err != nil {
-			return err
-		}
-	}
-	licenses, err := tx.LicensesOf(r.account.ID)
-	if err != nil {
-		return err
-	}
-	for i, l := range families(licenses) {
-		if l != licenses[i] {
-			if err := tx.SaveLicense(l); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// license makes the account's license of a tag what the upstream says of it.
-func (r *response) license(tx Tx, tag string) error {
-	license, err := tx.LicenseByTag(r.account.ID, tag)
-	known := r.entitlements[tag]
-	want := License{
-		ID: license.ID, AccountID: r.account.ID, Tag: tag, Name: clipRunes(known.Name, 255), Description: clipRunes(known.Description, 1000),
-		Type: LicenseType(known.Type), Enforcement: Enforcement(known.Enforcement), Billing: Billing(known.Billing),
-		ReportingOnly: known.ReportingOnly, Overage: known.Overage, HigherTier: known.HigherTier, Family: license.Family,
-	}
-	switch {
-	case isNotFound(err):
-		_, err = tx.CreateLicense(want)
-		return err
-	case err != nil:
-		return err
-	case want != license:
-		return tx.SaveLicense(want)
-	}
-	return nil
+	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message + r.accepted})
 }
 
 // confirm notes what the upstream now knows.

@@ -119,7 +119,7 @@ func (s *Service) RotateTokenKey(ctx context.Context, now time.Time) error {
 	}
 	fresh := TokenKey{ID: s.randomText(4), Key: sealed, CreatedAt: now}
 	var keys []TokenKey
-	err = s.update(ctx, Actor{Name: "satellite", Source: "local"}, now, func(tx Tx, record recorder) error {
+	err = s.update(ctx, itself, now, func(tx Tx, record recorder) error {
 		var err error
 		if keys, err = tx.TokenKeys(); err != nil {
 			return err

@@ -135,15 +135,15 @@ func poolsOf(tx Tx, virtual VirtualAccount) ([]PoolRow, error) {
 // quiet closes the shortage alerts of pools whose virtual account gets another
 // name or ends: they are named by it, and a ledger opens them anew.
 func quiet(tx Tx, record recorder, rows []PoolRow, because string, now time.Time) error {
-	for _, row := range rows {
+	for i, row := range rows {
 		if !row.Insufficient {
 			continue
 		}
-		if err := settled(tx, record, row.AccountID, AlertInsufficientLicenses, poolKey(row.VirtualAccount, row.License.Tag), because, now); err != nil {
+		if err := settled(tx, record, row.AccountID, AlertInsufficientLicenses, shortageKey(row.VirtualAccountID, row.License.Tag), because, now); err != nil {
 			return err
 		}
-		row.Insufficient = false
-		if _, err := tx.SavePool(row.Pool); err != nil {
+		rows[i].Insufficient = false
+		if _, err := tx.SavePool(rows[i].Pool); err != nil {
 			return err
 		}
 	}
@@ -207,6 +207,14 @@ func (s *Service) DeleteVirtualAccount(ctx context.Context, actor Actor, account
 				return fail(KindConflict, "virtual-account-not-empty", "%q still holds %d devices, %d licenses and %d live tokens. Nothing was deleted.", virtual.Name, holds.Devices, holds.Licenses, holds.Tokens).
 					hint("Name where they shall go with --move-to, or remove them first.")
 			}
+			// Lots that have not begun, or have ended, and what was only passed on, count nothing and stay in the account.
+			home, err := findVirtualAccount(tx, accountID, "")
+			if err != nil {
+				return err
+			}
+			if err := moveHome(tx, record, accountID, virtual.ID, home.ID, now); err != nil {
+				return err
+			}
 		} else {
 			target, err := moveAll(tx, record, virtual, moveTo, now)
 			if err != nil {
@@ -242,23 +250,29 @@ func moveAll(tx Tx, record recorder, from VirtualAccount, to string, now time.Ti
 	if err := tx.MoveVirtualAccount(from.ID, target.ID); err != nil {
 		return target, err
 	}
-	ledger := openLedger(tx, record, target.AccountID, target.ID, now)
 	for _, row := range rows {
-		pool, err := ledger.pool(row.License)
-		if err != nil {
+		if err := moveCounters(tx, row.Pool, target.ID); err != nil {
 			return target, err
 		}
-		// Sums of both: what the one transferred to the other cancels out.
-		pool.InUse += row.InUse
-		pool.Reserved += row.Reserved
-		pool.TransferredIn += row.TransferredIn
-		pool.TransferredOut += row.TransferredOut
-		if err := ledger.recount(row.License); err != nil {
-			return target, err
-		}
-		ledger.pages[row.LicenseID].held = true
 	}
-	return target, ledger.settle()
+	return target, moveHome(tx, record, target.AccountID, from.ID, target.ID, now)
+}
+
+// moveCounters adds what is in use and reserved of a pool to that of another
+// virtual account; who moves the lots settles both.
+func moveCounters(tx Tx, from Pool, target VirtualAccountID) error {
+	to, err := tx.Pool(target, from.LicenseID)
+	if err != nil {
+		return err
+	}
+	to.AccountID = from.AccountID
+	to.InUse, from.InUse = to.InUse+from.InUse, 0
+	to.Reserved, from.Reserved = to.Reserved+from.Reserved, 0
+	if _, err := tx.SavePool(to); err != nil {
+		return err
+	}
+	_, err = tx.SavePool(from)
+	return err
 }
 
 // Holds counts what keeps a virtual account from being deleted.

@@ -35,8 +35,9 @@ type world struct {
 }
 
 type clock struct {
-	mutex sync.Mutex
-	now   time.Time
+	mutex   sync.Mutex
+	now     time.Time
+	elapsed time.Duration // what no change of the clock moves
 }
 
 func (c *clock) Now() time.Time {
@@ -45,7 +46,21 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
+func (c *clock) Monotonic() time.Duration {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.elapsed
+}
+
+// advance lets time pass in which the satellite runs.
 func (c *clock) advance(d time.Duration) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.now, c.elapsed = c.now.Add(d), c.elapsed+d
+}
+
+// step sets the clock. While no satellite runs, that is the time that passes.
+func (c *clock) step(d time.Duration) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.now = c.now.Add(d)
@@ -101,7 +116,7 @@ func (w *world) open() {
 	w.must(err)
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
 		Store: twice{w.store}, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
-		Now: w.clock.Now, Random: rand.Reader,
+		Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: folder})
 	w.must(err)
 }
@@ -150,7 +165,7 @@ func (w *world) request(account satellite.Account, full bool) []byte {
 }
 
 func (w *world) apply(response []byte) (satellite.SyncResult, error) {
-	return w.service.ApplySyncResponse(w.ctx, admin, bytes.NewReader(response), int64(len(response)))
+	return w.service.ApplySyncResponse(w.ctx, admin, bytes.NewReader(response), int64(len(response)), satellite.SyncOptions{})
 }
 
 // sync is one exchange by file.

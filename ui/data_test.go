@@ -110,7 +110,7 @@ func (s *site) device(account satellite.Account, virtual satellite.VirtualAccoun
 	case count < 0:
 		instance.AuthorizationState, count = satellite.OutOfCompliance, -count
 	case i%19 == 7:
-		instance.AuthorizationExpiresAt = now.AddDate(0, 0, -3)
+		instance.AuthorizationState, instance.AuthorizationExpiresAt = satellite.AuthorizationExpired, now.AddDate(0, 0, -3)
 	}
 	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) error {
 		created, err := tx.CreateInstance(instance)

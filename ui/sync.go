@@ -346,7 +346,7 @@ func applyResponse(r *request, upload uploaded) error {
 			return satellite.SyncResult{}, err
 		}
 		defer func() { _ = file.Close() }()
-		return r.Service.ApplySyncResponse(r.context(), r.actor, file, size)
+		return r.Service.ApplySyncResponse(r.context(), r.actor, file, size, satellite.SyncOptions{})
 	}()
 	if _, ok := refusal(err); ok {
 		return r.wizard(3, nil, err)

@@ -34,6 +34,9 @@ func newAuditCommand() *cobra.Command {
 					return err
 				}
 			} else if result.Problem == "" {
+				for _, b := range result.Beginnings {
+					fmt.Fprintf(cmd.OutOrStdout(), "Node %s begins behind event %d, of %s: older ones were pruned.\n", b.Node, b.Number, b.At.Format(time.RFC3339))
+				}
 				for node, head := range result.Heads {
 					fmt.Fprintf(cmd.OutOrStdout(), "Node %s: %d events, head %x.\n", node, head.Number, head.Hash)
 				}
@@ -78,5 +81,5 @@ func verifyFolder(ctx context.Context, data string) (satellite.AuditResult, erro
 		return satellite.AuditResult{}, fmt.Errorf("open the database: %w", err)
 	}
 	defer func() { _ = opened.Close() }()
-	return satellite.NewReader(satellite.Ports{Store: opened, Now: time.Now, Random: rand.Reader}).VerifyEvents(ctx)
+	return satellite.NewReader(satellite.Ports{Store: opened, Now: newMachine().Now, Random: rand.Reader}).VerifyEvents(ctx)
 }

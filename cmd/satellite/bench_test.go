@@ -47,7 +47,7 @@ func benchmarkFleet(b *testing.B, op agent.Operation, concurrency int) {
 			return nil
 		})
 	}()
-	told := &story{out: b.Output(), folder: folder, service: s.service, bundle: s.bundle, addresses: <-addresses}
+	told := &story{out: b.Output(), folder: folder, now: s.machine.Now, service: s.service, bundle: s.bundle, addresses: <-addresses}
 	for _, chapter := range []func(context.Context) error{told.order, told.registerAccount, told.createToken} {
 		if err := chapter(ctx); err != nil {
 			b.Fatal(err)

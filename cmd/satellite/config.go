@@ -47,6 +47,10 @@ type config struct {
 		Days int `mapstructure:"days"`
 	} `mapstructure:"token"`
 
+	Events struct {
+		RetentionDays int `mapstructure:"retention_days"`
+	} `mapstructure:"events"`
+
 	Device struct {
 		CertificateDays          int           `mapstructure:"certificate_days"`
 		AuthorizationRenewalDays int           `mapstructure:"authorization_renewal_days"`
@@ -73,6 +77,7 @@ var defaults = map[string]any{
 	"session.idle":                      "30m",
 	"session.absolute":                  "12h",
 	"token.days":                        365,
+	"events.retention_days":             3650,
 	"device.certificate_days":           365,
 	"device.authorization_renewal_days": 30,
 	"device.authorization_days":         90,
@@ -115,6 +120,7 @@ func (c config) check() error {
 		low, high int
 	}{
 		{"token.days", c.Token.Days, 1, 365},
+		{"events.retention_days", c.Events.RetentionDays, 0, 36500},
 		{"device.certificate_days", c.Device.CertificateDays, 1, 3650},
 		{"device.authorization_renewal_days", c.Device.AuthorizationRenewalDays, 1, 365},
 		{"device.authorization_days", c.Device.AuthorizationDays, c.Device.AuthorizationRenewalDays, 3650},
@@ -161,6 +167,7 @@ func (c config) options() satellite.Options {
 		TokenLife: time.Duration(c.Token.Days) * day, CertificateLife: time.Duration(c.Device.CertificateDays) * day,
 		AuthorizationRenewal: time.Duration(c.Device.AuthorizationRenewalDays) * day,
 		AuthorizationLife:    time.Duration(c.Device.AuthorizationDays) * day,
+		EventRetention:       time.Duration(c.Events.RetentionDays) * day,
 		DeviceClockSkew:      skew, TemporaryFolder: filepath.Join(c.Data, "tmp"),
 	}
 }

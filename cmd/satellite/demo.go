@@ -79,7 +79,7 @@ func demo(ctx context.Context, out, logs io.Writer, folder string, exit bool) (e
 	case err := <-ended:
 		return err
 	}
-	told := &story{out: out, folder: folder, service: s.service, bundle: s.bundle, addresses: addresses}
+	told := &story{out: out, folder: folder, now: s.machine.Now, service: s.service, bundle: s.bundle, addresses: addresses}
 	if err := told.tell(ctx); err != nil {
 		stop()
 		return errors.Join(fmt.Errorf("the story stopped: %w", err), <-ended)

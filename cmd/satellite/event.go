@@ -3,6 +3,7 @@ package main
 import (
 	"iter"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,8 +11,8 @@ import (
 )
 
 func newEventCommand() *cobra.Command {
-	c := &cobra.Command{Use: "event", Short: "List what happened"}
-	c.AddCommand(newEventListCommand())
+	c := &cobra.Command{Use: "event", Short: "List what happened, and drop what is old"}
+	c.AddCommand(newEventListCommand(), newEventPruneCommand())
 	return c
 }
 
@@ -36,6 +37,28 @@ func newEventListCommand() *cobra.Command {
 	})
 	c.Flags().Lookup("account").Usage = "only of this account"
 	c.Flags().IntVar(&limit, "limit", 0, "how many at most; 0 is all")
+	return c
+}
+
+func newEventPruneCommand() *cobra.Command {
+	var days int
+	c := &cobra.Command{
+		Use:   "prune --older-than-days N",
+		Short: "Drop old events; `satellite audit verify` goes on to work",
+		Args:  takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if days < 1 || days > 36500 {
+				return wrongUsage("--older-than-days is %d; it must be 1 to 36500", days)
+			}
+			before := time.Now().UTC().Add(-time.Duration(days) * day)
+			var pruned adminapi.Pruned
+			if err := connect(c).post(c.Context(), resource("events", "prune"), map[string]time.Time{"before": before}, &pruned); err != nil {
+				return err
+			}
+			return printRecord(c, pruned, line{"Dropped events", pruned.Dropped})
+		},
+	}
+	c.Flags().IntVar(&days, "older-than-days", 0, "drop events that are older than this")
 	return c
 }
 

@@ -10,26 +10,35 @@ import (
 	"ssm/sync/scheduler"
 )
 
+// wakeEvery is how often the jobs are looked at.
+const wakeEvery = 30 * time.Second
+
+func (s *server) prepareJobs() (err error) {
+	s.ticker = time.NewTicker(wakeEvery)
+	s.jobs, err = scheduler.New(jobStore{s.store}, s.service.Now, s.ticker.C, s.log, jobs(s)...)
+	return err
+}
+
 // runJobs does the periodic work until ctx ends.
-func runJobs(ctx context.Context, s *server) error {
-	ticker := time.NewTicker(30 * time.Second)
-	defer ticker.Stop()
-	runner, err := scheduler.New(jobStore{s.store}, s.service.Now, ticker.C, s.log, jobs(s)...)
-	if err != nil {
-		return err
-	}
-	if err := runner.RunDue(ctx); err != nil && !errors.Is(err, context.Canceled) {
+func (s *server) runJobs(ctx context.Context) error {
+	if err := s.jobs.RunDue(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		s.log.Error("the jobs that were due at the start", "error", err)
 	}
-	if err := runner.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := s.attend(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	return nil
+	// So that the next start knows how long the satellite has served.
+	return s.service.Tick(context.WithoutCancel(ctx))
 }
 
 func jobs(s *server) []scheduler.Job {
 	return []scheduler.Job{
+		{Name: "tick", Spec: "@every 1m", Run: func(ctx context.Context, _ time.Time) error { return s.service.Tick(ctx) }},
+		{Name: "return-silent", Spec: "@hourly", Run: s.service.ReturnSilent},
+		{Name: "watch-deadlines", Spec: "@daily", Run: s.service.WatchDeadlines},
 		{Name: "forget-replies", Spec: "@every 10m", Run: s.service.ForgetReplies},
+		{Name: "count-lots", Spec: "@every 1m", Run: s.service.CountLots},
+		{Name: "remind-of-lots", Spec: "@daily", Run: s.service.RemindOfLots},
 		{Name: "renew-signers", Spec: "@daily", Run: s.service.RenewSigners},
 		{Name: "rotate-token-key", Spec: "@daily", Run: s.service.RotateTokenKey},
 		{Name: "refresh-bundle", Spec: "@hourly", Run: func(ctx context.Context, _ time.Time) error { return s.bundle.refresh(ctx) }},

@@ -35,8 +35,9 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(), newDemoCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
 		newSetupCommand(), newAccountCommand(), newVirtualAccountCommand(), newTokenCommand(), newDeviceCommand(), newLicenseCommand(),
-		newCertificateCommand(), newSyncCommand(), newUpstreamCommand(), newUsageCommand(), newEventCommand(), newHealthcheckCommand(),
+		newCertificateCommand(), newSyncCommand(), newUpstreamCommand(), newUsageCommand(), newClockCommand(), newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
 	)
+	addDebug(root)
 	finish(root)
 	return root
 }

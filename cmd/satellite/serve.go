@@ -29,6 +29,7 @@ import (
 	"ssm/satellite/store"
 	"ssm/satellite/telemetry"
 	"ssm/satellite/web"
+	"ssm/sync/scheduler"
 	"ssm/ui"
 )
 
@@ -69,6 +70,7 @@ func newServeCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&configFile, "config", "", "configuration file; see satellite.example.yaml")
 	command.Flags().StringVar(&listen, "listen", "", "address of console, API and devices, as host:port; port 0 takes a free one (default :8443)")
+	addTravelFlags(command)
 	command.Flags().StringVar(&readyFile, "ready-file", "", "JSON file to write with the addresses, once they answer")
 	return command
 }
@@ -111,6 +113,7 @@ func serve(ctx context.Context, c config, log *slog.Logger, whenReady func(ready
 type server struct {
 	config   config
 	log      *slog.Logger
+	machine  *machine
 	unlock   func()
 	store    *store.Store
 	service  *satellite.Service
@@ -118,6 +121,8 @@ type server struct {
 	metrics  *telemetry.Metrics
 	tls      *certs.Server
 	bundle   *bundle
+	jobs     *scheduler.Runner
+	ticker   *time.Ticker // wakes the jobs
 
 	main, device, console, plain, local net.Listener
 }
@@ -125,7 +130,7 @@ type server struct {
 // start opens the data folder and prepares the service; it listens, but does
 // not answer yet.
 func start(ctx context.Context, c config, log *slog.Logger) (s *server, err error) {
-	s = &server{config: c, log: log, metrics: telemetry.NewMetrics()}
+	s = &server{config: c, log: log, machine: newMachine(), metrics: telemetry.NewMetrics()}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -146,6 +151,9 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 	if err := errors.Join(os.RemoveAll(temporary), os.MkdirAll(temporary, 0o700)); err != nil {
 		return s, fmt.Errorf("empty the folder for temporary files: %w", err)
 	}
+	if err := s.prepareTravel(); err != nil {
+		return s, err
+	}
 	keys, err := certs.LoadKeyFile(c.keyFile())
 	if err != nil {
 		return s, err
@@ -155,13 +163,20 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 	}
 	ports := satellite.Ports{
 		Store: s.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys,
-		Observer: s.metrics, Now: time.Now, Random: rand.Reader,
+		Observer: s.metrics, Now: s.machine.Now, Monotonic: s.machine.Monotonic, Random: rand.Reader,
 	}
 	if s.service, err = satellite.New(ctx, ports, c.options()); err != nil {
 		return s, err
 	}
-	s.sessions = auth.NewSessions(s.store, time.Now, c.Session.Idle, c.Session.Absolute)
+	// A clock that was set while the satellite was off is told before anything else happens.
+	if err := s.service.Tick(ctx); err != nil {
+		return s, fmt.Errorf("put the clock on record: %w", err)
+	}
+	s.sessions = auth.NewSessions(s.store, s.service.Now, c.Session.Idle, c.Session.Absolute)
 	if err := s.loadTLS(keys); err != nil {
+		return s, err
+	}
+	if err := s.prepareJobs(); err != nil {
 		return s, err
 	}
 	err = s.listen()
@@ -173,7 +188,7 @@ const databaseFile = "satellite.db"
 func (s *server) loadTLS(keys *certs.KeyFile) (err error) {
 	c := s.config
 	if c.TLS.Certificate != "" {
-		s.tls, err = certs.LoadServerFiles(c.TLS.Certificate, c.TLS.Key, time.Now)
+		s.tls, err = certs.LoadServerFiles(c.TLS.Certificate, c.TLS.Key, s.service.Now)
 	} else {
 		names := append([]string{}, c.TLS.Names...)
 		if c.Name != "" {
@@ -183,7 +198,7 @@ func (s *server) loadTLS(keys *certs.KeyFile) (err error) {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return err
 		}
-		s.tls, err = certs.LoadServer(folder, keys, certs.LocalNames(c.Listen.Address, names), time.Now)
+		s.tls, err = certs.LoadServer(folder, keys, certs.LocalNames(c.Listen.Address, names), s.service.Now)
 	}
 	if err != nil {
 		return fmt.Errorf("prepare the TLS certificate: %w", err)
@@ -240,8 +255,8 @@ func (s *server) run(ctx context.Context, whenReady func(ready) error) error {
 	}
 	local := web.Server{ConnContext: adminapi.ConnContext}
 	group.Go(func() error { return local.Serve(ctx, s.local, s.localHandler(), nil, s.log) })
-	group.Go(func() error { return runJobs(ctx, s) })
-	s.log.Info("the satellite is ready", "satellite", s.service.ID(), "console", addresses.ConsoleURL, "devices", addresses.DeviceURL, "version", version)
+	group.Go(func() error { return s.runJobs(ctx) })
+	s.log.Info("the satellite is ready", "satellite", s.service.ID(), "console", addresses.ConsoleURL, "devices", addresses.DeviceURL, "version", programVersion())
 	if err := whenReady(addresses); err != nil {
 		return err
 	}
@@ -310,15 +325,15 @@ func (s *server) consoleHandler(addresses ready) http.Handler {
 	e.GET("/metrics", echo.WrapHandler(s.metrics.Handler()))
 	adminapi.Routes(e, s.apiOptions())
 	ui.Routes(e, ui.Options{
-		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(time.Now), Bundle: s.bundle.read,
-		DeviceURL: func() string { return addresses.DeviceURL }, Version: version, Host: hostOf(addresses.ConsoleURL), Log: s.log, ServerNotAfter: s.tls.NotAfter,
+		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(s.machine.steady), Bundle: s.bundle.read,
+		DeviceURL: func() string { return addresses.DeviceURL }, Version: programVersion(), Host: hostOf(addresses.ConsoleURL), Log: s.log, ServerNotAfter: s.tls.NotAfter,
 	})
 	return e
 }
 
 func (s *server) apiOptions() adminapi.Options {
 	return adminapi.Options{
-		Service: s.service, Sessions: s.sessions, Log: s.log, Version: version, TemporaryFolder: s.service.Options().TemporaryFolder,
+		Service: s.service, Sessions: s.sessions, Log: s.log, Version: programVersion(), TemporaryFolder: s.service.Options().TemporaryFolder,
 	}
 }
 
@@ -336,7 +351,7 @@ func both(device, console http.Handler) http.Handler {
 // localHandler answers the command line; a change of the trusted roots reaches
 // the bundle at once.
 func (s *server) localHandler() http.Handler {
-	api := adminapi.LocalHandler(s.apiOptions())
+	api := s.debug(adminapi.LocalHandler(s.apiOptions()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
 		if r.Method == http.MethodPost {
@@ -348,6 +363,9 @@ func (s *server) localHandler() http.Handler {
 }
 
 func (s *server) close() {
+	if s.ticker != nil {
+		s.ticker.Stop()
+	}
 	for _, l := range []net.Listener{s.main, s.device, s.console, s.plain, s.local} {
 		if l != nil {
 			_ = l.Close()

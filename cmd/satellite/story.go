@@ -20,6 +20,7 @@ import (
 type story struct {
 	out       io.Writer
 	folder    string
+	now       func() time.Time
 	service   *satellite.Service
 	bundle    *bundle
 	addresses ready
@@ -70,7 +71,7 @@ func expect(what string, got, want any) error {
 
 func (s *story) order(ctx context.Context) (err error) {
 	s.chapter("At the vendor: a smart account, and an order")
-	if s.upstream, err = ssm.Open(ctx, filepath.Join(s.folder, "upstream"), "", time.Now); err != nil {
+	if s.upstream, err = ssm.Open(ctx, filepath.Join(s.folder, "upstream"), "", s.now); err != nil {
 		return err
 	}
 	if _, err := s.upstream.CreateAccount(ctx, demoCompany, "admin@kanda.example", ssm.Standard); err != nil {
@@ -142,7 +143,7 @@ func (s *story) exchange(ctx context.Context) (result satellite.SyncResult, err 
 		return result, err
 	}
 	defer func() { _ = file.Close() }()
-	result, err = s.service.ApplySyncResponse(ctx, demoActor(), file, size)
+	result, err = s.service.ApplySyncResponse(ctx, demoActor(), file, size, satellite.SyncOptions{})
 	if err == nil {
 		s.say("response %d -> USB stick -> satellite: applied", result.Sequence)
 	}
@@ -182,7 +183,7 @@ func (s *story) useLicenses(ctx context.Context) error {
 
 func (s *story) device(ctx context.Context, n int) (agent.State, error) {
 	device, err := agent.Open(agent.Options{
-		Folder: filepath.Join(s.folder, "devices", fmt.Sprint(n)), Now: time.Now, URL: s.addresses.DeviceURL, Bundle: s.bundle.read(),
+		Folder: filepath.Join(s.folder, "devices", fmt.Sprint(n)), Now: s.now, URL: s.addresses.DeviceURL, Bundle: s.bundle.read(),
 		Identity: agent.Identity{UDIPID: "EX-8500", UDISerialNumber: fmt.Sprintf("KND26%04d", n), Hostname: fmt.Sprintf("edge-r%02d", n)},
 	})
 	if err != nil {

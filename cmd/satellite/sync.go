@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,13 +90,17 @@ func (c *client) syncRequest(ctx context.Context, account, out string, full bool
 }
 
 func newSyncApplyCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Apply the upstream's response",
 		Args:  takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
+			parameters := url.Values{}
+			if yes(c, "accept-time") {
+				parameters.Set("accept_time", "true")
+			}
 			var r adminapi.SyncResult
-			if err := connect(c).upload(c.Context(), resource("sync-responses"), args[0], &r); err != nil {
+			if err := connect(c).upload(c.Context(), ask(resource("sync-responses"), parameters), args[0], &r); err != nil {
 				return err
 			}
 			switch {
@@ -112,6 +117,8 @@ func newSyncApplyCommand() *cobra.Command {
 				line{"Acknowledgements", r.Acknowledgements}, line{"Next by", r.Deadline})
 		},
 	}
+	c.Flags().Bool("accept-time", false, "the response's time is right, although it is more than a day ahead of the system's clock")
+	return c
 }
 
 func newSyncInspectCommand() *cobra.Command {

@@ -11,6 +11,9 @@ import (
 // version is set by the release build: -ldflags "-X main.version=1.2.3".
 var version = "0.1.0-dev"
 
+// programVersion is the version with what kind of build this is.
+func programVersion() string { return version + buildNote }
+
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -35,10 +38,10 @@ func newVersionCommand() *cobra.Command {
 			}
 			if cmd.Flag("json").Value.String() == "true" {
 				return writeJSON(cmd.OutOrStdout(), map[string]string{
-					"version": version, "revision": revision, "go": runtime.Version(), "satellite_id": id,
+					"version": programVersion(), "revision": revision, "go": runtime.Version(), "satellite_id": id,
 				})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "satellite %s, %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(cmd.OutOrStdout(), "satellite %s, %s %s/%s\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			if id != "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "running satellite %s\n", id)
 			}

@@ -30,10 +30,14 @@ func (p *program) register() *cobra.Command {
 			}
 			s := device.State()
 			done := fmt.Sprintf("Registered as %s with account %q, virtual account %q.", s.PIID, s.SmartAccount, s.VirtualAccount)
-			if len(s.Wanted) > 0 {
-				done += ` Ask for its licenses again with "license smart renew auth".`
+			if !s.Unanswered {
+				return done, nil
 			}
-			return done, nil
+			// What was used in evaluation is asked for without another command.
+			if err := device.RenewAuthorization(ctx); err != nil {
+				return "", fmt.Errorf(`the device is registered, but its licenses are not authorized yet; repeat with "license smart renew due": %w`, err)
+			}
+			return done + "\n" + authorized(device.State()), nil
 		}),
 	}
 }
@@ -58,7 +62,7 @@ func (p *program) request() *cobra.Command {
 			if err := device.Request(ctx, args[0], count); err != nil {
 				return "", err
 			}
-			return authorized(device.State()), nil
+			return authorized(device.State()) + unsent(device.State()), nil
 		}),
 	}
 }
@@ -87,6 +91,53 @@ func (p *program) renewCertificate() *cobra.Command {
 	}
 }
 
+func (p *program) renewDue() *cobra.Command {
+	return &cobra.Command{
+		Use: "due", Short: "Renew what is due now, and say when the next renewal is", Args: cobra.NoArgs,
+		RunE: p.work(func(ctx context.Context, device *agent.Agent, _ []string) (string, error) {
+			before := device.State()
+			next, err := device.RenewDue(ctx)
+			if err != nil {
+				return "", err
+			}
+			after, done := device.State(), ""
+			if after.Counters.Renewals > before.Counters.Renewals {
+				done += "The ID certificate was renewed; it is valid until " + stamp(after.CertificateExpiresAt) + ".\n"
+			}
+			if after.Counters.Authorizations > before.Counters.Authorizations {
+				done += authorized(after) + "\n"
+			}
+			if done == "" {
+				done = "Nothing is due.\n"
+			}
+			return done + "The next renewal is due on " + stamp(after.Now(next)) + ".", nil
+		}),
+	}
+}
+
+func (p *program) switchRole() *cobra.Command {
+	return &cobra.Command{
+		Use: "ha ROLE", Short: "Take the active or the standby role in a high-availability pair",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("usage: license smart ha active|standby")
+			}
+			return nil
+		},
+		RunE: p.work(func(ctx context.Context, device *agent.Agent, args []string) (string, error) {
+			if err := device.SwitchRole(ctx, args[0]); err != nil {
+				return "", err
+			}
+			s := device.State()
+			done := fmt.Sprintf("This device is now the %s member of application %q.", s.Pair.Role, s.Pair.ApplicationID)
+			if s.Registration != agent.Registered {
+				return done + " Nothing was sent: it is not registered.", nil
+			}
+			return done + "\n" + authorized(s), nil
+		}),
+	}
+}
+
 func (p *program) deregister() *cobra.Command {
 	return &cobra.Command{
 		Use: "deregister", Short: "Give all licenses back and end the registration", Args: cobra.NoArgs,
@@ -94,7 +145,7 @@ func (p *program) deregister() *cobra.Command {
 			if err := device.Deregister(ctx); err != nil {
 				return "", err
 			}
-			return "This device is not registered any more; its licenses were given back.", nil
+			return "This device is not registered any more; its licenses were given back." + unsent(device.State()), nil
 		}),
 	}
 }
@@ -102,11 +153,25 @@ func (p *program) deregister() *cobra.Command {
 // authorized says what the satellite answered, license by license where it is
 // not plainly good.
 func authorized(s agent.State) string {
-	text := "License authorization: " + shout(s.AuthorizationState) + "."
+	text := "License authorization: " + shout(authorizationState(s)) + "."
 	for _, l := range s.Licenses() {
 		text += fmt.Sprintf("\n  %s, count %d: %s", l.Tag, l.Count, licenseStatus(l))
+		if l.Requested > l.Count {
+			text += fmt.Sprintf(", requested %d", l.Requested)
+		}
+		if l.Reason != "" {
+			text += " (" + l.Reason + ")"
+		}
 	}
 	return text
+}
+
+// unsent says what it means that a device uses licenses without registration.
+func unsent(s agent.State) string {
+	if !s.Evaluating() {
+		return ""
+	}
+	return fmt.Sprintf("\nNothing is in use at a satellite: this device is not registered, and counts as evaluation, of which %s remain.", period(s.Evaluation.Remaining()))
 }
 
 // work opens the device, does one operation on it, and says what was done: a
@@ -159,6 +224,7 @@ func (p *program) options() (agent.Options, error) {
 	return agent.Options{
 		Folder: p.state, KeyFile: p.keyFile, Now: p.now, URL: p.url, Bundle: bundle, Root: root,
 		Identity: agent.Identity{UDIPID: p.pid, UDISerialNumber: p.serial, Hostname: hostname},
+		Pair:     agent.Pair{ApplicationID: p.application, Role: p.role},
 	}, nil
 }
 

@@ -61,6 +61,7 @@ type program struct {
 
 	state, keyFile, url, ca, root string
 	pid, serial, hostname         string
+	application, role             string // of a high-availability pair
 	json                          bool
 }
 
@@ -70,10 +71,13 @@ func newRoot(p *program) *cobra.Command {
 			group("smart", "Register, use licenses, renew, deregister",
 				group("register", "Register this device", p.register()),
 				p.request(),
-				group("renew", "Renew authorization or ID certificate", p.renewAuthorization(), p.renewCertificate()),
+				group("renew", "Renew authorization or ID certificate", p.renewAuthorization(), p.renewCertificate(), p.renewDue()),
+				p.switchRole(),
 				p.deregister())),
 		group("show", "Show what this device knows", p.showLicense()),
-		p.fleet())
+		p.fleet(), p.showVersion())
+	root.Version = version()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
@@ -85,8 +89,27 @@ func newRoot(p *program) *cobra.Command {
 	flags.StringVar(&p.pid, "pid", "", "product id of the device; set at the first call")
 	flags.StringVar(&p.serial, "serial", "", "serial number of the device; set at the first call, drawn if left out")
 	flags.StringVar(&p.hostname, "hostname", "", "host name of the device (default at the first call: of this machine)")
+	flags.StringVar(&p.application, "application", "", "application id that the members of a high-availability pair share, which count once; kept")
+	flags.StringVar(&p.role, "ha-role", "", "role in the pair, active or standby; kept")
 	flags.BoolVar(&p.json, "json", false, "one JSON document on standard output")
+	p.timeTravel(flags)
 	return root
+}
+
+// version is that of the agent, and says of a build for tests that it is one.
+func version() string { return agent.Version + build }
+
+func (p *program) showVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version of the program", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if p.json {
+				return p.printJSON(map[string]string{"version": version()})
+			}
+			_, err := fmt.Fprintln(p.out, "smartagent", version())
+			return err
+		},
+	}
 }
 
 // group is a command that only has others below it.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,44 +13,55 @@ import (
 	"ssm/satellite/agent"
 )
 
+// view is one way to look at the state of a device.
+type view struct {
+	name, short string
+	write       func(io.Writer, agent.State)
+}
+
+// The views by the names that they have under "show license".
+var views = []view{
+	{"all", "Registration, authorization, licenses and identity", showAll},
+	{"summary", "The same, short", showSummary},
+	{"status", "Registration and authorization", showStatus},
+	{"usage", "The licenses in use", showUsage},
+	{"udi", "The identity of this device", showUDI},
+}
+
 func (p *program) showLicense() *cobra.Command {
-	views := []struct {
-		name, short string
-		write       func(io.Writer, agent.State)
-	}{
-		{"all", "Registration, authorization, licenses and identity", showAll},
-		{"summary", "The same, short", showSummary},
-		{"status", "Registration and authorization", showStatus},
-		{"usage", "The licenses in use", showUsage},
-		{"udi", "The identity of this device", showUDI},
-	}
 	var commands []*cobra.Command
-	for _, view := range views {
-		commands = append(commands, &cobra.Command{
-			Use: view.name, Short: view.short, Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				state, err := p.load()
-				if err != nil {
-					return failure{err}
-				}
-				if p.json {
-					return p.printJSON(newDocument(state))
-				}
-				var b strings.Builder
-				view.write(&b, state)
-				_, err = io.WriteString(p.out, b.String())
-				return err
-			},
-		})
+	for _, v := range views {
+		commands = append(commands, p.show(v))
 	}
+	commands = append(commands, group("tech", "What support asks for",
+		p.show(view{"support", "All that is known, without a secret", showTechSupport})))
 	return group("license", "Show licenses and registration", commands...)
+}
+
+func (p *program) show(v view) *cobra.Command {
+	return &cobra.Command{
+		Use: v.name, Short: v.short, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			state, err := p.load()
+			if err != nil {
+				return failure{err}
+			}
+			if p.json {
+				return p.printJSON(newDocument(state))
+			}
+			var b strings.Builder
+			v.write(&b, state)
+			_, err = io.WriteString(p.out, b.String())
+			return err
+		},
+	}
 }
 
 // load reads the state without taking the folder, so that it can be watched
 // while another process works on it. Where there is none yet, or an option
 // shall be kept, the folder is opened.
 func (p *program) load() (agent.State, error) {
-	given := p.url + p.ca + p.root + p.pid + p.serial + p.hostname
+	given := p.url + p.ca + p.root + p.pid + p.serial + p.hostname + p.application + p.role
 	if given == "" {
 		state, err := agent.Load(p.state)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -65,56 +75,6 @@ func (p *program) load() (agent.State, error) {
 	return device.State(), device.Close()
 }
 
-// document is the state for programs; the same for every view.
-type document struct {
-	PIID                   string          `json:"piid"`
-	UDIPID                 string          `json:"udi_pid"`
-	UDISerialNumber        string          `json:"udi_serial_number"`
-	UDIVID                 string          `json:"udi_vid,omitempty"`
-	UUID                   string          `json:"uuid,omitempty"`
-	SoftwareTag            string          `json:"software_tag"`
-	Hostname               string          `json:"hostname"`
-	SmartAccount           string          `json:"smart_account"`
-	VirtualAccount         string          `json:"virtual_account"`
-	RegistrationState      string          `json:"registration_state"`
-	Failure                string          `json:"failure,omitempty"`
-	RegisteredAt           time.Time       `json:"registered_at,omitzero"`
-	CertificateRenewAt     time.Time       `json:"certificate_renew_at,omitzero"`
-	CertificateExpiresAt   time.Time       `json:"certificate_expires_at,omitzero"`
-	AuthorizationState     string          `json:"authorization_state"`
-	AuthorizedAt           time.Time       `json:"authorized_at,omitzero"`
-	AuthorizationRenewAt   time.Time       `json:"authorization_renew_at,omitzero"`
-	AuthorizationExpiresAt time.Time       `json:"authorization_expires_at,omitzero"`
-	Licenses               []agent.License `json:"licenses"`
-	LastContact            time.Time       `json:"last_contact,omitzero"`
-	LastFailed             string          `json:"last_failed,omitempty"`
-	URL                    string          `json:"url"`
-}
-
-func newDocument(s agent.State) document {
-	d := document{
-		PIID: s.PIID, UDIPID: s.Identity.UDIPID, UDISerialNumber: s.Identity.UDISerialNumber, UDIVID: s.Identity.UDIVID,
-		UUID: s.Identity.UUID, SoftwareTag: s.Identity.SoftwareTag, Hostname: s.Identity.Hostname,
-		SmartAccount: s.SmartAccount, VirtualAccount: s.VirtualAccount,
-		RegistrationState: string(s.Registration), Failure: s.Failure, RegisteredAt: s.RegisteredAt,
-		CertificateRenewAt: s.CertificateRenewAt, CertificateExpiresAt: s.CertificateExpiresAt,
-		AuthorizationState: authorizationState(s), AuthorizedAt: s.AuthorizedAt,
-		AuthorizationRenewAt: s.AuthorizationRenewAt, AuthorizationExpiresAt: s.AuthorizationExpiresAt,
-		Licenses: s.Licenses(), LastContact: s.LastContact, LastFailed: s.LastFailed, URL: s.URL,
-	}
-	if d.Licenses == nil {
-		d.Licenses = []agent.License{}
-	}
-	return d
-}
-
-func (p *program) printJSON(document any) error {
-	encoder := json.NewEncoder(p.out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(document)
-}
-
 func showAll(w io.Writer, s agent.State) {
 	showStatus(w, s)
 	fmt.Fprintln(w)
@@ -122,6 +82,8 @@ func showAll(w io.Writer, s agent.State) {
 	fmt.Fprintln(w)
 	heading(w, "Product Information")
 	showUDI(w, s)
+	fmt.Fprintln(w)
+	showPair(w, s)
 	fmt.Fprintln(w)
 	heading(w, "Agent Version")
 	fmt.Fprintf(w, "Smart Agent for Licensing: %s\n", agent.Version)
@@ -131,6 +93,21 @@ func showStatus(w io.Writer, s agent.State) {
 	heading(w, "Smart Licensing Status")
 	fmt.Fprint(w, "Smart Licensing is ENABLED\n\n")
 	showRegistration(w, s)
+	showRegistrationTimes(w, s)
+	fmt.Fprintln(w)
+	showAuthorization(w, s)
+	// This agent keeps no export key of its own, meters no utility, and leaves
+	// nothing out: privacy is a matter of what the satellite sends on.
+	fmt.Fprint(w, "\nExport Authorization Key:\n  Features Authorized:\n    <none>\n")
+	fmt.Fprintln(w)
+	showEvaluation(w, s)
+	fmt.Fprint(w, "\nUtility:\n  Status: DISABLED\n")
+	fmt.Fprint(w, "\nData Privacy:\n  Sending Hostname: yes\n    Callhome hostname privacy: DISABLED\n"+
+		"    Smart Licensing hostname privacy: DISABLED\n  Version privacy: DISABLED\n")
+	fmt.Fprintf(w, "\nTransport:\n  Type: Smart\n  URL: %s\n", orNone(s.URL))
+}
+
+func showRegistrationTimes(w io.Writer, s agent.State) {
 	switch {
 	case s.Registration == agent.Registering:
 		fmt.Fprintln(w, "  Initial Registration: IN PROGRESS; repeat it with the same token")
@@ -147,9 +124,15 @@ func showStatus(w io.Writer, s agent.State) {
 		fmt.Fprintf(w, "  Next Renewal Attempt: %s\n", stamp(s.CertificateRenewAt))
 		fmt.Fprintf(w, "  Registration Expires: %s\n", stamp(s.CertificateExpiresAt))
 	}
-	fmt.Fprintln(w, "\nLicense Authorization:")
+}
+
+func showAuthorization(w io.Writer, s agent.State) {
+	fmt.Fprintln(w, "License Authorization:")
 	status := shout(authorizationState(s))
-	if !s.AuthorizedAt.IsZero() {
+	switch {
+	case s.AuthorizationState == agent.AuthorizationExpired:
+		status += " on " + stamp(s.AuthorizationExpiresAt)
+	case !s.AuthorizedAt.IsZero():
 		status += " on " + stamp(s.AuthorizedAt)
 	}
 	fmt.Fprintf(w, "  Status: %s\n", status)
@@ -158,6 +141,17 @@ func showStatus(w io.Writer, s agent.State) {
 		fmt.Fprintf(w, "  Next Communication Attempt: %s\n", stamp(s.AuthorizationRenewAt))
 		fmt.Fprintf(w, "  Communication Deadline: %s\n", stamp(s.AuthorizationExpiresAt))
 	}
+}
+
+func showEvaluation(w io.Writer, s agent.State) {
+	mode := "NOT IN USE"
+	switch {
+	case s.Evaluation.Remaining() == 0:
+		mode = "EXPIRED"
+	case s.Evaluating():
+		mode = "IN USE"
+	}
+	fmt.Fprintf(w, "Evaluation Period:\n  Evaluation Mode: %s\n  Evaluation Period Remaining: %s\n", mode, period(s.Evaluation.Remaining()))
 }
 
 func showRegistration(w io.Writer, s agent.State) {
@@ -190,7 +184,14 @@ func showUsage(w io.Writer, s agent.State) {
 		if l.Description != "" {
 			fmt.Fprintf(w, "  Description: %s\n", l.Description)
 		}
-		fmt.Fprintf(w, "  Count: %d\n  Status: %s\n", l.Count, licenseStatus(l))
+		fmt.Fprintf(w, "  Count: %d\n", l.Count)
+		if l.Requested > l.Count {
+			fmt.Fprintf(w, "  Requested: %d\n", l.Requested)
+		}
+		fmt.Fprintf(w, "  Status: %s\n", licenseStatus(l))
+		if l.Reason != "" {
+			fmt.Fprintf(w, "  Reason: %s\n", l.Reason)
+		}
 	}
 }
 
@@ -203,6 +204,8 @@ func showSummary(w io.Writer, s agent.State) {
 	}
 	fmt.Fprintf(w, "\nLicense Authorization:\n  Status: %s\n", shout(authorizationState(s)))
 	showCommunication(w, s)
+	fmt.Fprintln(w)
+	showEvaluation(w, s)
 	fmt.Fprintln(w, "\nLicense Usage:")
 	licenses := s.Licenses()
 	if len(licenses) == 0 {
@@ -225,6 +228,18 @@ func showUDI(w io.Writer, s agent.State) {
 	fmt.Fprintf(w, "UDI: PID:%s,SN:%s\n", s.Identity.UDIPID, s.Identity.UDISerialNumber)
 }
 
+// showPair lists the members of the pair that this device knows: itself.
+func showPair(w io.Writer, s agent.State) {
+	role := "Active"
+	if s.Pair.Role == agent.RoleStandby {
+		role = "Standby"
+	}
+	fmt.Fprintf(w, "HA UDI List:\n    %s:PID:%s,SN:%s\n", role, s.Identity.UDIPID, s.Identity.UDISerialNumber)
+	if s.Pair.ApplicationID != "" {
+		fmt.Fprintf(w, "    Application: %s\n", s.Pair.ApplicationID)
+	}
+}
+
 func heading(w io.Writer, text string) {
 	fmt.Fprintf(w, "%s\n%s\n\n", text, strings.Repeat("=", len(text)))
 }
@@ -243,11 +258,18 @@ func authorizationState(s agent.State) string {
 	return s.AuthorizationState
 }
 
+// licenseStatus names the mode as devices do.
 func licenseStatus(l agent.License) string {
-	if l.InCompliance() {
+	switch l.Mode {
+	case "in-compliance":
 		return "AUTHORIZED"
+	case "overage":
+		return "AUTHORIZED - OVERAGE"
+	case "reservation-in-compliance":
+		return "AUTHORIZED - RESERVED"
+	default:
+		return shout(strings.ReplaceAll(string(l.Mode), "-", " "))
 	}
-	return shout(strings.ReplaceAll(string(l.Mode), "-", " "))
 }
 
 func shout(text string) string { return strings.ToUpper(text) }
@@ -264,4 +286,17 @@ func attempt(t time.Time) string {
 		return "None"
 	}
 	return "SUCCEEDED on " + stamp(t)
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "None"
+	}
+	return text
+}
+
+// period is a length of time as devices print it.
+func period(d time.Duration) string {
+	return fmt.Sprintf("%d days, %d hours, %d minutes, %d seconds",
+		d/(24*time.Hour), d/time.Hour%24, d/time.Minute%60, d/time.Second%60)
 }

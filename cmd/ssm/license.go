@@ -48,9 +48,11 @@ func (a *app) licenseAdd() *cobra.Command {
 	flags.StringVar(&order.Tag, "tag", "", "entitlement tag")
 	flags.StringVar(&order.Name, "name", "", "display name of the license")
 	flags.Int64Var(&order.Quantity, "quantity", 0, "how many")
-	flags.StringVar(&kind, "type", "", "perpetual or subscription (default perpetual; with --end, subscription)")
+	flags.StringVar(&kind, "type", "", "perpetual, subscription or evaluation (default perpetual; with --end, subscription)")
 	flags.StringVar(&start, "start", "", "when the lot begins to count (default now)")
-	flags.StringVar(&end, "end", "", "when the lot no longer counts; only of a subscription")
+	flags.StringVar(&end, "end", "", "when the lot no longer counts; not of a perpetual license")
+	flags.StringVar(&order.Number, "order", "", "number of the order")
+	flags.StringVar(&order.SubscriptionID, "subscription-id", "", "id of the subscription")
 	return need(c, "virtual-account", "tag", "name", "quantity")
 }
 
@@ -73,9 +75,9 @@ func (a *app) licenseList() *cobra.Command {
 				return err
 			}
 			return a.print(licenses, func(w io.Writer) {
-				fmt.Fprintln(w, "VIRTUAL ACCOUNT\tTAG\tNAME\tTYPE\tQUANTITY\tIN USE")
+				fmt.Fprintln(w, "VIRTUAL ACCOUNT\tTAG\tNAME\tTYPE\tQUANTITY\tIN USE\tRESERVED")
 				for _, x := range licenses {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", x.VirtualAccount, x.Tag, x.Name, x.Type, x.Quantity, x.InUse)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", x.VirtualAccount, x.Tag, x.Name, x.Type, x.Quantity, x.InUse, x.Reserved)
 				}
 			})
 		})}

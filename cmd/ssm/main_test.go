@@ -15,6 +15,7 @@ import (
 	"ssm/certs"
 	"ssm/satellite/wire"
 	"ssm/sync/offline"
+	"ssm/sync/ssm"
 )
 
 // command runs the program and returns its exit code and both outputs.
@@ -39,8 +40,9 @@ func result[R any](t *testing.T, data string, args ...string) R {
 	return read
 }
 
-// registration writes the registration file of a new satellite.
-func registration(t *testing.T, smartAccount string) string {
+// registration writes the registration file of a new satellite, which asks for
+// an upgrade at once if there is one.
+func registration(t *testing.T, smartAccount string, upgrade *wire.UpgradeRequest) string {
 	t.Helper()
 	key, err := certs.NewKey()
 	if err != nil {
@@ -71,7 +73,7 @@ func registration(t *testing.T, smartAccount string) string {
 		_, err := records.WriteTo(w, wire.Manifest{Kind: wire.SyncRequest, CreatedAt: time.Now(), SatelliteID: "k3v9q2wd", Sequence: 1,
 			Account:     wire.SyncAccount{ID: "account-1", Name: "Plant", SmartAccount: smartAccount, VirtualAccount: "Satellite"},
 			StateDigest: map[wire.RecordKind]wire.Digest{wire.RecordUsage: hash},
-			Request:     &wire.RequestPart{Scope: wire.ScopeRegistration, CertificateRequest: csr}}, wire.Signer{Key: key})
+			Request:     &wire.RequestPart{Scope: wire.ScopeRegistration, CertificateRequest: csr, Upgrade: upgrade, AgreementAccepted: "1"}}, wire.Signer{Key: key})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -98,7 +100,7 @@ func TestAVendorSuppliesASatelliteFromTheCommandLine(t *testing.T) {
 	result[object](t, data, append(add, "--quantity", "5")...)
 	result[object](t, data, append(add, "--quantity", "2", "--type", "subscription", "--start", "2020-01-01", "--end", "2100-01-01")...)
 
-	request, response := registration(t, "Small"), filepath.Join(t.TempDir(), "plant.ssmres")
+	request, response := registration(t, "Small", nil), filepath.Join(t.TempDir(), "plant.ssmres")
 	if summary := result[object](t, data, "sync", "inspect", request); summary["scope"] != "registration" || summary["satellite_id"] != "k3v9q2wd" {
 		t.Errorf("the request is described as %v", summary)
 	}
@@ -132,10 +134,116 @@ func TestAVendorSuppliesASatelliteFromTheCommandLine(t *testing.T) {
 	}
 }
 
+func TestAVendorDefinesLicensesAndPublishesAnAgreementFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	type object = map[string]any
+	data := filepath.Join(t.TempDir(), "data")
+	result[object](t, data, "account", "create", "--name", "Big", "--email", "b@big.example")
+	result[object](t, data, "license", "define", "--tag", "premier", "--name", "Premier")
+	defined := result[object](t, data, "license", "define", "--tag", "base", "--name", "Base", "--description", "For all.", "--type", "evaluation",
+		"--enforcement", "export-controlled", "--billing", "usage", "--reporting-only", "--overage", "--higher-tier", "premier")
+	again := result[object](t, data, "license", "define", "--tag", "base", "--name", "Base 2", "--overage=false", "--higher-tier", "")
+	for field, want := range map[string]any{"description": "For all.", "type": "evaluation", "enforcement": "export-controlled", "billing": "usage", "reporting_only": true} {
+		if defined[field] != want || again[field] != want {
+			t.Errorf("%s is %v, then %v, want %v", field, defined[field], again[field], want)
+		}
+	}
+	if defined["overage"] != true || defined["higher_tier"] != "premier" || again["overage"] != false || again["higher_tier"] != nil || again["name"] != "Base 2" {
+		t.Errorf("the definition is %v, then %v", defined, again)
+	}
+	if list := result[[]object](t, data, "license", "definitions"); len(list) != 2 || list[0]["tag"] != "base" {
+		t.Errorf("the definitions are %v", list)
+	}
+	license := result[object](t, data, "license", "add", "--virtual-account", "V", "--tag", "base", "--name", "Base 3", "--quantity", "1",
+		"--type", "evaluation", "--end", "2100-01-01", "--order", "PO-1", "--subscription-id", "SUB-1")
+	if lot := license["lots"].([]any)[0].(object); lot["order"] != "PO-1" || lot["subscription_id"] != "SUB-1" || lot["type"] != "evaluation" {
+		t.Errorf("the lot is %v", lot)
+	}
+
+	if first := result[object](t, data, "agreement", "show"); first["version"] != "1" || !strings.Contains(first["text"].(string), "Agreement") {
+		t.Errorf("from the start there is %v", first)
+	}
+	file := filepath.Join(t.TempDir(), "agreement.txt")
+	if err := os.WriteFile(file, []byte("Be fair.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if published := result[object](t, data, "agreement", "publish", "--version", "2", "--file", file); published["version"] != "2" || published["text"] != "Be fair.\n" {
+		t.Errorf("published is %v", published)
+	}
+	if code, stdout, _ := command(t, "agreement", "show", "--data", data); code != done || !strings.HasPrefix(stdout, "Version 2, published ") || !strings.HasSuffix(stdout, "\n\nBe fair.\n") {
+		t.Errorf("the agreement is shown as %q", stdout)
+	}
+	long := filepath.Join(t.TempDir(), "long.txt")
+	if err := os.WriteFile(long, bytes.Repeat([]byte("x"), ssm.MaxAgreement+1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []struct{ says, version, file string }{
+		{"262144", "3", long}, {"no such file", "3", long + ".none"}, {"published on", "1", file},
+	} {
+		code, _, stderr := command(t, "agreement", "publish", "--version", wrong.version, "--file", wrong.file, "--data", data)
+		if code != refused || !strings.Contains(stderr, wrong.says) {
+			t.Errorf("version %s of %s: exit %d: %s", wrong.version, wrong.file, code, stderr)
+		}
+	}
+}
+
+func TestAVendorDecidesUpgradesFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	type object = map[string]any
+	for decision, c := range map[string]struct {
+		args    []string
+		account string
+	}{
+		"approved": {[]string{"approve", "1"}, "Grown AG"},
+		"declined": {[]string{"decline", "1", "--reason", "It is not yours."}, "Small"},
+	} {
+		data := filepath.Join(t.TempDir(), "data")
+		result[object](t, data, "account", "create", "--name", "Small", "--email", "s@mail.example", "--limited")
+		if list := result[[]object](t, data, "approval", "list"); len(list) != 0 {
+			t.Errorf("nobody asked, and there is %v", list)
+		}
+		request := registration(t, "Small", &wire.UpgradeRequest{Name: "Grown AG", DomainIdentifier: "grown.example",
+			Email: "s@mail.example", RequestedBy: "Anna", RequestedAt: time.Now()})
+		if code, stdout, _ := command(t, "sync", "answer", request, "--out", filepath.Join(t.TempDir(), "x"), "--data", data); code != done || !strings.Contains(stdout, "ssm approval list") {
+			t.Errorf("the answer is told as %q", stdout)
+		}
+		list := result[[]object](t, data, "approval", "list")
+		if len(list) != 1 || list[0]["id"] != 1.0 || list[0]["status"] != "pending" || list[0]["domain_identifier"] != "grown.example" {
+			t.Fatalf("what waits is %v", list)
+		}
+		if code, stdout, _ := command(t, "approval", "list", "--data", data); code != done || strings.Count(stdout, "\n") != 2 || !strings.Contains(stdout, "grown.example") {
+			t.Errorf("the list is %q", stdout)
+		}
+		if decided := result[object](t, data, append([]string{"approval"}, c.args...)...); decided["status"] != decision || decided["account"] != c.account {
+			t.Errorf("%s is %v", decision, decided)
+		}
+		for _, wrong := range []struct {
+			code int
+			says string
+			args []string
+		}{
+			{refused, "was " + decision + " on", []string{"approve", "1"}},
+			{refused, "was " + decision + " on", []string{"decline", "1", "--reason", "No."}},
+			{refused, "no approval 2", []string{"decline", "2", "--reason", "No."}},
+			{refused, "reason", []string{"decline", "1", "--reason", ""}},
+			{usage, "reason", []string{"decline", "1"}},
+			{usage, "number", []string{"approve", "one"}},
+			{usage, "arg", []string{"approve"}},
+		} {
+			if code, _, stderr := command(t, append([]string{"approval", "--data", data}, wrong.args...)...); code != wrong.code || !strings.Contains(stderr, wrong.says) {
+				t.Errorf("ssm approval %v: exit %d: %s", wrong.args, code, stderr)
+			}
+		}
+		if satellites := result[[]object](t, data, "satellite", "list"); satellites[0]["account"] != c.account || satellites[0]["agreement_accepted"] != "1" {
+			t.Errorf("the satellites are %v", satellites)
+		}
+	}
+}
+
 func TestExitCodesTellARefusalFromAWrongCommandLine(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
-	request := registration(t, "Nobody")
+	request := registration(t, "Nobody", nil)
 	add := []string{"license", "add", "--virtual-account", "V", "--tag", "t", "--name", "T"}
 	for _, test := range []struct {
 		code int
@@ -155,6 +263,9 @@ func TestExitCodesTellARefusalFromAWrongCommandLine(t *testing.T) {
 		{usage, "name", []string{"account", "create"}},
 		{usage, "unknown flag", []string{"account", "list", "--all"}},
 		{usage, "arg", []string{"sync", "inspect"}},
+		{usage, "file", []string{"agreement", "publish", "--version", "2"}},
+		{usage, "name", []string{"license", "define", "--tag", "t"}},
+		{refused, "ssm account create", []string{"license", "define", "--tag", "t", "--name", "T"}},
 		{usage, "quantity", append(add, "--quantity", "many")},
 		{usage, "2026-12-31", append(add, "--quantity", "1", "--end", "tomorrow")},
 	} {

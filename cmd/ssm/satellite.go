@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,10 +19,10 @@ func (a *app) satelliteList() *cobra.Command {
 				return err
 			}
 			return a.print(satellites, func(w io.Writer) {
-				fmt.Fprintln(w, "SATELLITE\tITS ACCOUNT\tACCOUNT\tVIRTUAL ACCOUNT\tSTATUS\tDEVICES\tLAST SYNC\tDEADLINE")
+				fmt.Fprintln(w, "SATELLITE\tITS ACCOUNT\tACCOUNT\tVIRTUAL ACCOUNT\tSTATUS\tDEVICES\tAGREEMENT\tLAST SYNC\tDEADLINE")
 				for _, x := range satellites {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", x.SatelliteID, x.LocalAccount, x.Account, x.VirtualAccount,
-						x.Status, x.Devices, stamp(x.LastSyncAt), stamp(x.Deadline))
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", x.SatelliteID, x.LocalAccount, x.Account, x.VirtualAccount,
+						x.Status, x.Devices, cmp.Or(x.AgreementAccepted, "-"), stamp(x.LastSyncAt), stamp(x.Deadline))
 				}
 			})
 		})}

@@ -48,6 +48,12 @@ func tell(w io.Writer, answer ssm.Answer, out string) {
 	case answer.Registered:
 		fmt.Fprintln(w, "Its account was registered.")
 	}
+	switch answer.Upgrade {
+	case "pending":
+		fmt.Fprintln(w, "It asks to become a standard account: `ssm approval list` shows the request, which waits for you.")
+	case "approved", "declined":
+		fmt.Fprintf(w, "Its request to become a standard account was %s.\n", answer.Upgrade)
+	}
 	fmt.Fprintf(w, "Carry %s to the satellite.\n", out)
 }
 

@@ -53,3 +53,19 @@ func (a *api) listEvents(ctx context.Context, in *listEventsInput) (*output[List
 	d, err := a.directoryOf(ctx)
 	return answer(paged(events, in.Limit, eventOf(d), func(e satellite.Event) int64 { return e.Number }), err)
 }
+
+type pruneEventsInput struct {
+	Body struct {
+		Before time.Time `json:"before" doc:"Events older than this are dropped."`
+	}
+}
+
+// Pruned is what pruning has dropped.
+type Pruned struct {
+	Dropped int64 `json:"dropped"`
+}
+
+func (a *api) pruneEvents(ctx context.Context, in *pruneEventsInput) (*output[Pruned], error) {
+	dropped, err := a.service.PruneEvents(ctx, actor(ctx), in.Body.Before)
+	return answer(Pruned{Dropped: dropped}, err)
+}

@@ -23,6 +23,8 @@ var (
 // routes is the whole surface, below Prefix.
 func (a *api) routes(r huma.API) {
 	get(r, "/version", "get-version", "Satellite", "Tell the version, and that the satellite works", a.getVersion)
+	get(r, "/clock", "get-clock", "Satellite", "Show the guarded clock", a.getClock)
+	post(r, "/clock/confirm", "confirm-clock", "Satellite", "Confirm that the clock of the system is right", a.confirmClock)
 	post(r, "/setup", "set-up", "Satellite", "Create the first user, a System Admin", a.setup, created, conflict)
 
 	get(r, "/accounts", "list-accounts", "Accounts", "List the accounts by name", a.listAccounts)
@@ -75,7 +77,11 @@ func (a *api) routes(r huma.API) {
 	get(r, "/mails", "list-mails", "Mails", "List the mails that wait or were sent, newest first, without their text", a.listMails)
 	get(r, "/mails/{id}", "get-mail", "Mails", "Show a mail with its text", a.getMail, missing)
 
+	get(r, "/alerts", "list-alerts", "Alerts", "List alerts that are open, newest first", a.listAlerts, missing)
+	get(r, "/alert-kinds", "list-alert-kinds", "Alerts", "Show the table of alerts with their severities and causes", a.listAlertKinds)
+
 	get(r, "/events", "list-events", "Events", "List events, newest first", a.listEvents, missing)
+	post(r, "/events/prune", "prune-events", "Events", "Drop old events; the chain stays verifiable", a.pruneEvents)
 }
 
 // option adds to an operation.

@@ -132,10 +132,17 @@ type SyncResult struct {
 	Deadline         *time.Time `json:"deadline"`
 }
 
-func (a *api) applySyncResponse(ctx context.Context, in *struct{ upload }) (*output[SyncResult], error) {
+// syncResponseInput is a response with what the administrator says of it.
+type syncResponseInput struct {
+	upload
+	AcceptTime bool `query:"accept_time" doc:"The time of the response is right, although it is more than a day ahead of the clock of the system."`
+}
+
+func (a *api) applySyncResponse(ctx context.Context, in *syncResponseInput) (*output[SyncResult], error) {
+	options := satellite.SyncOptions{AcceptTime: in.AcceptTime}
 	if !actor(ctx).May(satellite.ActionSynchronize) {
 		// Service refuses in its own words, before gigabytes are taken in.
-		_, err := a.service.ApplySyncResponse(ctx, actor(ctx), bytes.NewReader(nil), 0)
+		_, err := a.service.ApplySyncResponse(ctx, actor(ctx), bytes.NewReader(nil), 0, options)
 		return nil, err
 	}
 	spooled, size, err := a.spool(in.upload, wire.MaxContainer)
@@ -143,7 +150,7 @@ func (a *api) applySyncResponse(ctx context.Context, in *struct{ upload }) (*out
 		return nil, err
 	}
 	defer func() { _ = spooled.Close() }()
-	r, err := a.service.ApplySyncResponse(ctx, actor(ctx), spooled, size)
+	r, err := a.service.ApplySyncResponse(ctx, actor(ctx), spooled, size, options)
 	return answer(SyncResult{
 		Account: r.Account.Name, Sequence: r.Sequence, AlreadyApplied: r.AlreadyApplied, Registered: r.Registered,
 		Lots: r.Lots, Acknowledgements: r.Acknowledgement, FullRequested: r.FullRequested, Reason: r.Reason, Deadline: instant(r.Deadline),

@@ -38,6 +38,11 @@ type Options struct {
 	// Identity, as far as it is known. An empty product id or serial number is
 	// filled in when the folder is new, and stays the same ever after.
 	Identity Identity
+
+	// Pair makes the device a member of a pair that counts once. An
+	// empty field stays as it is kept; the satellite is told with the next
+	// registration or authorization.
+	Pair Pair
 }
 
 // Agent is a device at work on its state folder. Its methods may be called
@@ -73,7 +78,7 @@ func Open(o Options) (*Agent, error) {
 	}
 	a := &Agent{folder: o.Folder, now: o.Now, lock: held}
 	if err := a.open(o); err != nil {
-		return nil, errors.Join(err, held.Close())
+		return nil, errors.Join(err, unlock(held))
 	}
 	return a, nil
 }
@@ -115,6 +120,9 @@ func (a *Agent) open(o Options) error {
 func (s *saved) merge(o Options, fresh bool) error {
 	var err error
 	if s.Identity, err = mergeIdentity(s.Identity, o.Identity, fresh); err != nil {
+		return err
+	}
+	if err := s.mergePair(o.Pair); err != nil {
 		return err
 	}
 	if o.URL != "" {
@@ -205,7 +213,7 @@ func (a *Agent) Close() error {
 	if a.client != nil {
 		a.client.close()
 	}
-	return a.lock.Close()
+	return unlock(a.lock)
 }
 
 // State is what the device knows, as it is now.
@@ -234,10 +242,15 @@ func (a *Agent) Certificate() *x509.Certificate {
 func (a *Agent) time() time.Time { return State{ClockOffset: a.offset.Load()}.Now(a.now()) }
 
 // update changes the state, in the folder first: what is not on disk is not so.
+// The evaluation is counted up to the change by the clock before it, and runs on
+// by the clock after it: a corrected clock is no time that has passed.
 func (a *Agent) update(change func(*saved)) error {
+	local := a.now()
 	next := a.saved
 	next.State = next.clone()
+	next.Evaluation = next.Evaluation.At(next.Now(local))
 	change(&next)
+	next.Evaluation = next.Evaluation.set(next.Evaluating(), next.Now(local))
 	return a.save(next)
 }
 

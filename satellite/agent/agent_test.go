@@ -49,7 +49,7 @@ func TestADeviceRegistersUsesLicensesAndGivesEverythingBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = s.restart(device, o.Folder).State()
-	if got.Registration != agent.Unregistered || got.PIID != "" || got.Certificate != nil || len(got.Licenses()) != 0 || got.Identity.UDISerialNumber != "SN1" {
+	if got.Registration != agent.Unregistered || got.PIID != "" || got.Certificate != nil || len(got.Answers) != 0 || got.Identity.UDISerialNumber != "SN1" {
 		t.Fatalf("after the deregistration: %+v", got)
 	}
 	if len(s.instances) != 0 {
@@ -72,8 +72,8 @@ func TestARegistrationRepeatedAfterALostReplyCostsNoSecondUse(t *testing.T) {
 	if got := device.State().Registration; got != agent.Registering {
 		t.Errorf("state %q", got)
 	}
-	if err := device.Request(t.Context(), "A", 1); !errors.Is(err, agent.ErrNotRegistered) || !strings.Contains(err.Error(), "repeat it") {
-		t.Errorf("a request before the repeat: %v", err)
+	if err := device.RenewAuthorization(t.Context()); !errors.Is(err, agent.ErrNotRegistered) || !strings.Contains(err.Error(), "repeat it") {
+		t.Errorf("an authorization before the repeat: %v", err)
 	}
 	device = s.restart(device, o.Folder)
 	if err := device.Register(t.Context(), "token", false); err != nil {

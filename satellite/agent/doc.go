@@ -8,6 +8,9 @@
 //	defer device.Close()
 //	err = device.Register(ctx, token, false)
 //	err = device.Request(ctx, "tag", 1)
+//	next, err := device.RenewDue(ctx)
+//
+// docs/embedding.md has the whole program.
 //
 // The laws it keeps:
 //
@@ -16,6 +19,8 @@
 //   - The pinned root comes from the operator, never from a reply.
 //   - Before anything is sent, what a repeat needs is on disk: a reply that got
 //     lost costs nothing but the repeat.
+//   - What is used without a registration is counted as evaluation, and what was
+//     counted is never taken back.
 //
 // The package also holds the fleet, which plays many devices at once to measure
 // a satellite.

@@ -112,7 +112,8 @@ func (a *Agent) header(kind wire.RequestType) (wire.Header, error) {
 		return wire.Header{}, err
 	}
 	header := newHeader(kind, a.saved.Identity.SUDI(), nonce, a.time())
-	header.SigningCertSerialNumber = a.saved.SignerSerial
+	header.SigningCertSerialNumber, header.LastReply = a.saved.SignerSerial, a.saved.LastReply
+	header.ClockOffset = a.saved.ClockOffset
 	if kind != wire.Registration {
 		header.ProductInstanceIdentifier = a.saved.PIID
 		if certificate, err := x509.ParseCertificate(a.saved.Certificate); err == nil {
@@ -150,7 +151,10 @@ func (a *Agent) adoptClock(reply *wire.Reply) error {
 		return fmt.Errorf("%w: it gives the time as %s, which is before the ID certificate of this device was made; nothing was changed: check the clock of the satellite",
 			ErrUntrusted, theirs.Format(time.RFC3339))
 	}
-	return a.update(func(s *saved) { s.ClockOffset = theirs.Sub(ours).Milliseconds() })
+	return a.update(func(s *saved) {
+		s.ClockOffset = theirs.Sub(ours).Milliseconds()
+		s.Counters.ClockCorrections++
+	})
 }
 
 // note keeps what a failure says about the device. What is not proven to come
@@ -173,9 +177,13 @@ func (a *Agent) note(failure error) error {
 			}
 			s.LastFailed, s.LastFailedAt = printable(refused.Message), now
 			s.LastContact = now
+			s.Counters.Refusals++
 		})
 	case errors.Is(failure, ErrConnection):
-		return a.update(func(s *saved) { s.LastFailed, s.LastFailedAt = printable(failure.Error()), now })
+		return a.update(func(s *saved) {
+			s.LastFailed, s.LastFailedAt = printable(failure.Error()), now
+			s.Counters.Failures++
+		})
 	default:
 		return nil
 	}
@@ -184,7 +192,8 @@ func (a *Agent) note(failure error) error {
 // contact keeps what every accepted reply says.
 func (s *State) contact(reply *wire.Reply, now time.Time) {
 	s.LastContact, s.LastFailed, s.LastFailedAt = now, "", time.Time{}
-	s.SignerSerial = reply.Chain[0].SerialNumber.Text(16)
+	s.SignerSerial, s.LastReply = reply.Chain[0].SerialNumber.Text(16), reply.Digest
+	s.Counters.count(reply.Header.RequestType)
 	if d := reply.Data; d.SmartAccount != "" {
 		s.SmartAccount, s.VirtualAccount = printable(d.SmartAccount), printable(d.VirtualAccount)
 	}
@@ -197,7 +206,7 @@ func (s *State) authorization(d wire.ReplyData, now time.Time) {
 		return
 	}
 	s.AuthorizationState = printable(d.AuthorizationState)
-	s.AuthorizedAt = now
+	s.AuthorizedAt, s.Unanswered = now, false
 	s.AuthorizationRenewAt = wire.Time(d.AuthorizationRenewAt)
 	s.AuthorizationExpiresAt = wire.Time(d.AuthorizationExpiresAt)
 	s.Answers = nil
@@ -205,6 +214,7 @@ func (s *State) authorization(d wire.ReplyData, now time.Time) {
 		s.Answers = append(s.Answers, License{
 			Tag: printable(l.Tag), Name: printable(l.Name), Description: printable(l.Description),
 			Count: l.Count, Mode: wire.Mode(printable(string(l.Mode))),
+			Requested: l.Requested, Reason: printable(l.Reason),
 		})
 	}
 }

@@ -112,6 +112,13 @@ func TestAFleetAuthorizesInTurnUntilTheTimeIsOver(t *testing.T) {
 			t.Errorf("%v was never authorized", sudi)
 		}
 	}
+	digests := map[wire.SUDI]string{}
+	for i, request := range s.requests {
+		if sudi := request.Header.SUDI; request.Header.LastReply != digests[sudi] {
+			t.Fatalf("message %d of %v names the reply %q, not %q", i, sudi, request.Header.LastReply, digests[sudi])
+		}
+		digests[request.Header.SUDI] = s.digests[i]
+	}
 	if got := int64(len(s.requests)); got != 20+result.Operations {
 		t.Errorf("the satellite saw %d requests, the fleet counts 20 and %d", got, result.Operations)
 	}

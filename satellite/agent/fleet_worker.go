@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -23,6 +24,7 @@ type player struct {
 	request     string // base64 of its certificate request
 	certificate []byte // DER
 	piid        string
+	lastReply   string // digest of the last accepted reply, see wire.ReplyDigest
 	attempts    int
 }
 
@@ -125,12 +127,12 @@ func (w *worker) do(ctx context.Context, op Operation, d *player) (time.Duration
 		w.disconnect()
 		return took, fmt.Errorf("%w: %w", ErrConnection, err)
 	}
-	data, err := w.read(body, header)
-	if err != nil {
-		return took, err
-	}
-	if op == OpRegister {
+	data, digest, err := w.read(body, header)
+	if err == nil && op == OpRegister {
 		err = w.registered(d, data)
+	}
+	if err == nil {
+		d.lastReply = digest
 	}
 	return took, err
 }
@@ -138,19 +140,25 @@ func (w *worker) do(ctx context.Context, op Operation, d *player) (time.Duration
 func (w *worker) message(op Operation, d *player) ([]byte, wire.Header, error) {
 	w.nonce++
 	if op == OpRegister {
-		header := newHeader(wire.Registration, d.identity.SUDI(), w.nonce, w.run.Now())
+		header := w.header(wire.Registration, d)
 		message, err := wire.WriteRequest(d.key, nil, header, wire.RequestData{
 			Token: w.run.Token, CertificateRequest: d.request,
 			SoftwareTag: d.identity.SoftwareTag, Hostname: d.identity.Hostname, EquipmentModel: d.identity.UDIPID,
 		})
 		return message, header, err
 	}
-	header := newHeader(wire.Authorization, d.identity.SUDI(), w.nonce, w.run.Now())
+	header := w.header(wire.Authorization, d)
 	header.ProductInstanceIdentifier = d.piid
 	message, err := wire.WriteRequest(d.key, d.certificate, header, wire.RequestData{
 		Entitlements: []wire.Entitlement{{Tag: w.run.Tag, Count: w.run.Count}},
 	})
 	return message, header, err
+}
+
+func (w *worker) header(kind wire.RequestType, d *player) wire.Header {
+	header := newHeader(kind, d.identity.SUDI(), w.nonce, w.run.Now())
+	header.LastReply = d.lastReply
+	return header
 }
 
 // registered keeps what a registration gave, and puts it on record.
@@ -169,22 +177,21 @@ type fleetReply struct {
 	Response   string          `json:"response"`
 }
 
-// read checks a reply: all of it where the signer is a new one, else nonce and
-// signature.
-func (w *worker) read(body []byte, sent wire.Header) (wire.ReplyData, error) {
+// read checks a reply, all of it where the signer is a new one, else nonce and
+// signature, and returns it with its digest.
+func (w *worker) read(body []byte, sent wire.Header) (data wire.ReplyData, digest string, err error) {
 	var reply fleetReply
 	if err := json.Unmarshal(body, &reply); err != nil || !bytes.Equal(reply.Credential, w.credential) || w.signer == nil {
 		return w.readAll(body, sent)
 	}
 	if err := reply.Signature.Verify(w.signer, reply.Response); err != nil {
-		return wire.ReplyData{}, fmt.Errorf("%w: %w", ErrUntrusted, err)
+		return data, "", fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
 	var response struct {
 		Nonce        string `json:"nonce"`
 		ResponseData string `json:"response_data"`
 	}
-	var data wire.ReplyData
-	err := json.Unmarshal([]byte(reply.Response), &response)
+	err = json.Unmarshal([]byte(reply.Response), &response)
 	if err == nil {
 		err = json.Unmarshal([]byte(response.ResponseData), &data)
 	}
@@ -192,25 +199,27 @@ func (w *worker) read(body []byte, sent wire.Header) (wire.ReplyData, error) {
 		err = errors.New("its nonce is not the one that was sent")
 	}
 	if err != nil {
-		return data, fmt.Errorf("%w: %w", ErrUntrusted, err)
+		return data, "", fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
-	return data, refusal(data, sent.RequestType)
+	// As wire.ReadReply makes it, of the text that is at hand here.
+	digest = fmt.Sprintf("%x", sha256.Sum256([]byte(response.Nonce+"\n"+response.ResponseData)))
+	return data, digest, refusal(data, sent.RequestType)
 }
 
 // readAll is the whole check of a single device, and remembers the signer.
-func (w *worker) readAll(body []byte, sent wire.Header) (wire.ReplyData, error) {
+func (w *worker) readAll(body []byte, sent wire.Header) (wire.ReplyData, string, error) {
 	reply, err := readReply(body, 0, sent.RequestType)
 	if err != nil {
-		return wire.ReplyData{}, err
+		return wire.ReplyData{}, "", err
 	}
 	if err := w.run.trust.checkReply(reply, sent, w.run.Now()); err != nil {
-		return wire.ReplyData{}, err
+		return wire.ReplyData{}, "", err
 	}
 	var raw fleetReply
 	if err := json.Unmarshal(body, &raw); err == nil {
 		w.credential, w.signer = bytes.Clone(raw.Credential), reply.Chain[0].PublicKey
 	}
-	return reply.Data, refusal(reply.Data, sent.RequestType)
+	return reply.Data, reply.Digest, refusal(reply.Data, sent.RequestType)
 }
 
 func refusal(data wire.ReplyData, kind wire.RequestType) error {

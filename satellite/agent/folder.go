@@ -73,6 +73,8 @@ func (s saved) check() error {
 		return errors.New("it names no device")
 	case s.Registration == Registered && (s.PIID == "" || len(s.Key) == 0 || len(s.Certificate) == 0):
 		return errors.New("it says registered, but lacks PIID, key or certificate")
+	case s.Evaluation.Used < 0:
+		return errors.New("its evaluation period is more than whole")
 	}
 	return nil
 }
@@ -105,6 +107,12 @@ func lock(folder string) (*os.File, error) {
 		return nil, fmt.Errorf("%w: another process works on %s; nothing was changed: wait until it has ended, and repeat", ErrLocked, folder)
 	}
 	return nil, fmt.Errorf("%w: lock %s: %w", ErrState, folder, err)
+}
+
+// unlock gives the folder free. It does not leave that to the end of the file:
+// a child process that is just being started holds the file for a moment, too.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 }
 
 // sealed tells whether there is something that only its key file opens.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,29 @@ func TestTwoProcessesNeverWorkOnOneStateFolder(t *testing.T) {
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
+	}
+	open(t, o)
+}
+
+// A child process that is just being started holds all files of its parent for a moment.
+func TestAClosedFolderIsFreeEvenIfAChildStillHoldsItsFiles(t *testing.T) {
+	t.Parallel()
+	s := newSatellite(t)
+	o := s.options()
+	device := open(t, o)
+	duplicated := false
+	for _, entry := range must[[]os.DirEntry](t)(os.ReadDir("/proc/self/fd")) {
+		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		if err != nil || target != filepath.Join(o.Folder, "lock") {
+			continue
+		}
+		held := must[int](t)(syscall.Dup(must[int](t)(strconv.Atoi(entry.Name()))))
+		defer func() { _ = syscall.Close(held) }()
+		duplicated = true
+		break
+	}
+	if err := device.Close(); err != nil || !duplicated {
+		t.Fatalf("%v, duplicated %t", err, duplicated)
 	}
 	open(t, o)
 }

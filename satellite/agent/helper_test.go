@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"ssm/certs"
 	"ssm/satellite/agent"
+	"ssm/satellite/wire"
 )
 
 func base64Of(der []byte) string { return base64.StdEncoding.EncodeToString(der) }
@@ -39,6 +41,19 @@ func open(t *testing.T, o agent.Options) *agent.Agent {
 	t.Cleanup(func() { _ = device.Close() })
 	return device
 }
+
+// days moves the time to so many days after the epoch.
+func (s *satellite) days(n int) { s.set(func() { s.now = epoch.AddDate(0, 0, n) }) }
+
+// newSigner is the one that follows after the first; the time is held.
+func (s *satellite) newSigner() wire.Signer {
+	key := must[*ecdsa.PrivateKey](s.t)(certs.NewKey())
+	signer := must[*x509.Certificate](s.t)(s.ca.subCA.IssueSatelliteSigner("satellite-1", key.Public(), s.now))
+	return wire.Signer{Key: key, Chain: append([][]byte{signer.Raw}, s.ca.signer.Chain[1:]...)}
+}
+
+// last is the last request that arrived.
+func (s *satellite) last() *wire.Request { return s.requests[len(s.requests)-1] }
 
 // registered is a device that has registered with the token "token".
 func (s *satellite) registered() *agent.Agent {

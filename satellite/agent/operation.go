@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -53,7 +52,7 @@ func (a *Agent) Register(ctx context.Context, token string, force bool) error {
 		}
 	}
 	reply, err := a.ask(ctx, question{kind: wire.Registration, key: key, data: wire.RequestData{
-		Token: token, CertificateRequest: base64.StdEncoding.EncodeToString(request), Force: force,
+		Token: token, CertificateRequest: base64.StdEncoding.EncodeToString(request), Force: force, HighAvailability: a.saved.Pair.message(),
 		SoftwareTag: identity.SoftwareTag, Hostname: identity.Hostname, EquipmentModel: identity.UDIPID, SoftwareVersion: Version,
 	}})
 	if err != nil {
@@ -133,6 +132,7 @@ func (a *Agent) adoptRegistration(reply *wire.Reply, key crypto.Signer, tokenHas
 		if s.PIID != piid {
 			s.Answers, s.AuthorizationState = nil, NoLicensesInUse
 			s.AuthorizedAt, s.AuthorizationRenewAt, s.AuthorizationExpiresAt = time.Time{}, time.Time{}, time.Time{}
+			s.Unanswered = len(s.Wanted) > 0
 		}
 		s.PIID, s.Registration, s.RegisteredAt, s.TokenHash = piid, Registered, now, tokenHash
 		s.CertificateRenewedAt = time.Time{}
@@ -188,104 +188,11 @@ func (a *Agent) registered() error {
 	return a.ready()
 }
 
-// Request sets the absolute count of a tag, 0 to 2^31; 0 releases it. All tags
-// that the device uses are sent, so each answer makes both sides agree. Being
-// out of compliance is no error: State tells it.
-//
-// If the answer gets lost the count is kept, and goes out with the next request
-// or RenewAuthorization. A signed refusal leaves the counts as they were.
-//
-// ErrUsage, ErrNotRegistered, *Refused, ErrConnection, ErrUntrusted.
-func (a *Agent) Request(ctx context.Context, tag string, count int64) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if tag == "" || len(tag) > fieldLimit || printable(tag) != tag || count < 0 || count > 1<<31 {
-		return fmt.Errorf("%w: a tag has 1 to %d printable characters, a count is 0 to 2147483648", ErrUsage, fieldLimit)
-	}
-	if err := a.registered(); err != nil {
-		return err
-	}
-	before := a.saved.Wanted
-	if _, known := before[tag]; !known && len(before) >= wantedLimit {
-		return fmt.Errorf("%w: a device can use %d tags at most; release one first", ErrUsage, wantedLimit)
-	}
-	err := a.update(func(s *saved) {
-		if s.Wanted == nil {
-			s.Wanted = map[string]int64{}
-		}
-		s.Wanted[tag] = count
-	})
-	if err != nil {
-		return err
-	}
-	err = a.authorize(ctx)
-	var refused *Refused
-	if errors.As(err, &refused) || errors.Is(err, ErrUntrusted) {
-		return errors.Join(err, a.update(func(s *saved) { s.Wanted = before }))
-	}
-	return err
-}
-
-// RenewAuthorization asks again for all that the device uses.
-//
-// ErrNotRegistered, *Refused, ErrConnection, ErrUntrusted.
-func (a *Agent) RenewAuthorization(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.registered(); err != nil {
-		return err
-	}
-	return a.authorize(ctx)
-}
-
-func (a *Agent) authorize(ctx context.Context) error {
-	reply, err := a.ask(ctx, question{
-		kind: wire.Authorization, key: a.key, certificate: a.saved.Certificate,
-		data: wire.RequestData{Entitlements: a.saved.entitlements(), Hostname: a.saved.Identity.Hostname},
-	})
-	if err != nil {
-		return err
-	}
-	now := a.time()
-	return a.update(func(s *saved) {
-		s.contact(reply, now)
-		maps.DeleteFunc(s.Wanted, func(_ string, count int64) bool { return count == 0 })
-	})
-}
-
-// RenewCertificate gets a new ID certificate for a new key. The request is
-// signed with the old key; the new one is kept before it is sent and put into
-// use when its certificate is there, so that a repeat after a lost reply works.
-//
-// ErrNotRegistered, *Refused, ErrConnection, ErrUntrusted: the old certificate
-// stays in use.
-func (a *Agent) RenewCertificate(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.registered(); err != nil {
-		return err
-	}
-	key, err := a.pendingKey()
-	if err != nil {
-		return err
-	}
-	request, err := certs.NewDeviceRequest(key, a.saved.Identity.UDIPID)
-	if err != nil {
-		return err
-	}
-	reply, err := a.ask(ctx, question{
-		kind: wire.Renewal, key: a.key, certificate: a.saved.Certificate,
-		data: wire.RequestData{CertificateRequest: base64.StdEncoding.EncodeToString(request)},
-	})
-	if err != nil {
-		return err
-	}
-	return a.adoptCertificate(reply, key, a.saved.PIID, func(s *saved, now time.Time) { s.CertificateRenewedAt = now })
-}
-
-// Deregister gives all licenses back and ends the registration; the identity
-// stays. If the satellite says that the product instance is gone, that is what
-// was wanted. A device that is not registered is left as it is.
+// Deregister gives all licenses back to the pool and ends the registration. The
+// identity stays, and so do the counts: what the device goes on using, until it
+// is released by Request, counts as evaluation. If the satellite says that the
+// product instance is gone, that is what was wanted. A device that is not
+// registered is left as it is.
 //
 // *Refused, ErrConnection, ErrUntrusted: the device stays registered.
 func (a *Agent) Deregister(ctx context.Context) error {
@@ -301,7 +208,7 @@ func (a *Agent) Deregister(ctx context.Context) error {
 	if err := a.ready(); err != nil {
 		return err
 	}
-	_, err := a.ask(ctx, question{kind: wire.Deregistration, key: a.key, certificate: a.saved.Certificate})
+	reply, err := a.ask(ctx, question{kind: wire.Deregistration, key: a.key, certificate: a.saved.Certificate})
 	var refused *Refused
 	gone := errors.As(err, &refused) && refused.Signed && (refused.Code == codeNotRegistered || refused.Code == codeCertificateRevoked)
 	if err != nil && !gone {
@@ -309,8 +216,11 @@ func (a *Agent) Deregister(ctx context.Context) error {
 	}
 	now := a.time()
 	err = a.update(func(s *saved) {
+		if reply != nil {
+			s.contact(reply, now)
+		}
 		s.forget("", now)
-		s.Wanted, s.LastContact, s.Key, s.PendingKey = nil, now, nil, nil
+		s.LastContact, s.Key, s.PendingKey = now, nil, nil
 	})
 	if err == nil {
 		a.key, a.pending = nil, nil

@@ -80,6 +80,7 @@ type satellite struct {
 	instances map[wire.SUDI]*instance
 	tokenUses int
 	requests  []*wire.Request
+	digests   []string // of the answers to requests, one by one
 	messages  [][]byte
 	// What a test bends.
 	lose     int // so many answers get lost after the work is done
@@ -90,7 +91,12 @@ type satellite struct {
 
 func newSatellite(t *testing.T) *satellite {
 	t.Helper()
-	s := &satellite{t: t, now: epoch, instances: map[wire.SUDI]*instance{}, ca: newAuthorities(t, epoch)}
+	return newSatelliteAt(t, epoch)
+}
+
+func newSatelliteAt(t *testing.T, now time.Time) *satellite {
+	t.Helper()
+	s := &satellite{t: t, now: now, instances: map[wire.SUDI]*instance{}, ca: newAuthorities(t, now)}
 	s.signer = s.ca.signer
 	folder := t.TempDir()
 	seal := must[*certs.KeyFile](t)(certs.LoadKeyFile(filepath.Join(folder, "key")))
@@ -141,6 +147,7 @@ func (s *satellite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.requests = append(s.requests, request)
 	header, data := s.answer(request)
+	s.digests = append(s.digests, must[string](s.t)(wire.ReplyDigest(header.Nonce, data)))
 	if s.lose > 0 {
 		s.lose--
 		panic(http.ErrAbortHandler)
@@ -228,7 +235,7 @@ func (s *satellite) certify(known *instance, request *wire.Request) wire.ReplyDa
 	}
 }
 
-// authorize has 5 of each license, and knows no tag "unknown".
+// authorize has 5 of each license; those of the tag "enforced" are refused beyond that.
 func (s *satellite) authorize(known *instance, asked wire.RequestData) wire.ReplyData {
 	for _, e := range asked.Entitlements {
 		if known.counts[e.Tag] = e.Count; e.Count == 0 {
@@ -241,11 +248,14 @@ func (s *satellite) authorize(known *instance, asked wire.RequestData) wire.Repl
 		reply.AuthorizationState = agent.NoLicensesInUse
 	}
 	for tag, count := range known.counts {
-		mode := wire.ModeInCompliance
-		if count > 5 {
-			mode, reply.AuthorizationState = wire.ModeOutOfCompliance, agent.OutOfCompliance
+		answer := wire.LicenseAnswer{Tag: tag, Name: "License " + tag, Count: count, Mode: wire.ModeInCompliance}
+		switch {
+		case count > 5 && tag == "enforced":
+			answer.Count, answer.Requested, answer.Mode, answer.Reason = 0, count, wire.ModeDisabled, "5 are there, and this license is not overdrawn"
+		case count > 5:
+			answer.Mode, reply.AuthorizationState = wire.ModeOutOfCompliance, agent.OutOfCompliance
 		}
-		reply.Licenses = append(reply.Licenses, wire.LicenseAnswer{Tag: tag, Name: "License " + tag, Count: count, Mode: mode})
+		reply.Licenses = append(reply.Licenses, answer)
 	}
 	return reply
 }

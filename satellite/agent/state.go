@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -41,12 +40,14 @@ const (
 	RegistrationExpired RegistrationState = "registration expired"
 )
 
-// Authorization states that a device finds out by itself; the others are told
-// by the satellite.
+// Authorization states that mean something to the device; it finds out all but
+// the second by itself. The satellite tells others, too.
 const (
 	NoLicensesInUse      = "no licenses in use"
 	OutOfCompliance      = "out of compliance"
 	AuthorizationExpired = "authorization expired"
+	InEvaluation         = "evaluation"
+	EvaluationExpired    = "evaluation expired"
 )
 
 // State is what a device knows, as it stands in its folder. All times are those
@@ -76,12 +77,18 @@ type State struct {
 
 	// Wanted is the count of each tag that the device uses. Count 0 is a
 	// release that no answer has confirmed yet.
-	Wanted                 map[string]int64 `json:"wanted,omitempty"`
-	Answers                []License        `json:"licenses,omitempty"` // of the last authorization
-	AuthorizationState     string           `json:"authorization_state,omitempty"`
-	AuthorizedAt           time.Time        `json:"authorized_at,omitzero"`
-	AuthorizationRenewAt   time.Time        `json:"authorization_renew_at,omitzero"`
-	AuthorizationExpiresAt time.Time        `json:"authorization_expires_at,omitzero"`
+	Wanted map[string]int64 `json:"wanted,omitempty"`
+	// Unanswered tells that the satellite has not answered to the present
+	// counts, or to the present role, yet: the next authorization is due now.
+	Unanswered             bool      `json:"unanswered,omitempty"`
+	Answers                []License `json:"licenses,omitempty"` // of the last authorization
+	AuthorizationState     string    `json:"authorization_state,omitempty"`
+	AuthorizedAt           time.Time `json:"authorized_at,omitzero"`
+	AuthorizationRenewAt   time.Time `json:"authorization_renew_at,omitzero"`
+	AuthorizationExpiresAt time.Time `json:"authorization_expires_at,omitzero"`
+
+	Evaluation Evaluation `json:"evaluation,omitzero"`
+	Pair       Pair       `json:"pair,omitzero"`
 
 	// ClockOffset is the satellite's time minus the time of this machine, in
 	// milliseconds, as the satellite once told it.
@@ -90,57 +97,73 @@ type State struct {
 	LastFailedAt time.Time `json:"last_failed_at,omitzero"`
 	LastFailed   string    `json:"last_failed,omitempty"` // why, empty after a success
 	SignerSerial string    `json:"signer_serial,omitempty"`
+	// LastReply is the digest of the last reply with status OK, which the next
+	// message names.
+	LastReply string   `json:"last_reply,omitempty"`
+	Counters  Counters `json:"counters,omitzero"`
 }
 
-// License is a license as the device was last told of it.
-type License struct {
-	Tag         string    `json:"tag"`
-	Name        string    `json:"name"`
-	Description string    `json:"description,omitempty"`
-	Count       int64     `json:"count"`
-	Mode        wire.Mode `json:"mode"`
+// Counters are how often things happened in the life of a state folder.
+type Counters struct {
+	Registrations    int64 `json:"registrations"`
+	Authorizations   int64 `json:"authorizations"`
+	Renewals         int64 `json:"renewals"` // of the ID certificate
+	Deregistrations  int64 `json:"deregistrations"`
+	Refusals         int64 `json:"refusals"` // signed ones
+	Failures         int64 `json:"failures"` // no answer
+	ClockCorrections int64 `json:"clock_corrections"`
 }
 
-// InCompliance tells whether the license is covered.
-func (l License) InCompliance() bool { return l.Mode == wire.ModeInCompliance }
+// count counts an accepted reply.
+func (c *Counters) count(kind wire.RequestType) {
+	switch kind {
+	case wire.Registration:
+		c.Registrations++
+	case wire.Authorization:
+		c.Authorizations++
+	case wire.Renewal:
+		c.Renewals++
+	case wire.Deregistration:
+		c.Deregistrations++
+	}
+}
 
 // Now is the time of the satellite when this machine's clock shows local.
 func (s State) Now(local time.Time) time.Time {
 	return local.Add(time.Duration(s.ClockOffset) * time.Millisecond).UTC()
 }
 
-// At is the state as it is at an instant of the satellite's time: a certificate
-// or an authorization may have run out since the last contact.
+// At is the state as it is at an instant of the satellite's time: a certificate,
+// an authorization or the evaluation may have run out since the last contact.
 func (s State) At(now time.Time) State {
 	s = s.clone()
+	s.Evaluation = s.Evaluation.At(now)
 	if s.Registration == Registered && over(s.CertificateExpiresAt, now) {
 		s.Registration = RegistrationExpired
 		s.Failure, s.FailureAt = "the ID certificate has expired", s.CertificateExpiresAt
 	}
-	if len(s.Answers) > 0 && over(s.AuthorizationExpiresAt, now) {
-		s.AuthorizationState = AuthorizationExpired
-		for i := range s.Answers {
-			s.Answers[i].Mode = wire.ModeAuthorizationExpired
-		}
+	switch {
+	case s.Evaluating() && s.Evaluation.Remaining() > 0:
+		s.AuthorizationState = InEvaluation
+	case s.Evaluating():
+		s.AuthorizationState = EvaluationExpired
+	case over(s.AuthorizationExpiresAt, now):
+		s.expireAuthorization()
 	}
 	return s
 }
 
-func over(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
-
-// Licenses lists what the device uses, by tag: what the satellite answered, and
-// as waiting what it has not answered yet.
-func (s State) Licenses() []License {
-	list := slices.Clone(s.Answers)
-	for tag, count := range s.Wanted {
-		known := slices.ContainsFunc(list, func(l License) bool { return l.Tag == tag })
-		if !known && count > 0 {
-			list = append(list, License{Tag: tag, Count: count, Mode: wire.ModeWaiting})
+// expireAuthorization ends all that the satellite has to confirm again; a
+// reservation holds without it.
+func (s *State) expireAuthorization() {
+	for i := range s.Answers {
+		if s.Answers[i].Mode != wire.ModeReservation {
+			s.Answers[i].Mode, s.AuthorizationState = wire.ModeAuthorizationExpired, AuthorizationExpired
 		}
 	}
-	slices.SortFunc(list, func(a, b License) int { return cmp.Compare(a.Tag, b.Tag) })
-	return list
 }
+
+func over(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
 
 func (s State) clone() State {
 	s.Wanted = maps.Clone(s.Wanted)
@@ -148,14 +171,16 @@ func (s State) clone() State {
 	return s
 }
 
-// forget ends a registration: what belongs to it goes, who the device is, whom
-// it trusts and what it wants stays.
+// forget ends a registration: what belongs to it goes; who the device is, whom
+// it trusts, what it uses and what it has used of the evaluation stay.
 func (s *State) forget(reason string, now time.Time) {
 	*s = State{
 		Identity: s.Identity, URL: s.URL, Bundle: s.Bundle, Roots: s.Roots,
-		Registration: Unregistered, Wanted: s.Wanted,
+		Registration: Unregistered, Wanted: s.Wanted, Evaluation: s.Evaluation, Pair: s.Pair,
 		ClockOffset: s.ClockOffset, LastContact: s.LastContact, SignerSerial: s.SignerSerial,
+		LastReply: s.LastReply, Counters: s.Counters,
 	}
+	s.dropReleases()
 	s.fail(reason, now)
 }
 
@@ -164,14 +189,4 @@ func (s *State) fail(reason string, now time.Time) {
 		now = time.Time{}
 	}
 	s.FailureAt = now
-}
-
-// entitlements are all wanted tags with their absolute counts, by tag: whatever
-// got lost before, one accepted answer makes both sides agree again.
-func (s State) entitlements() []wire.Entitlement {
-	list := make([]wire.Entitlement, 0, len(s.Wanted))
-	for _, tag := range slices.Sorted(maps.Keys(s.Wanted)) {
-		list = append(list, wire.Entitlement{Tag: tag, Count: s.Wanted[tag]})
-	}
-	return list
 }

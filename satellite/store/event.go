@@ -96,3 +96,31 @@ func (t *transaction) EventHeads() ([]satellite.Event, error) {
 			AND number = (SELECT MAX(number) FROM events WHERE node = name)`).Scan(&rows).Error
 	return eventsOf(rows), err
 }
+
+type eventBeginningRow struct {
+	Node     string
+	Number   int64
+	Hash     []byte
+	At       int64
+	PrunedAt int64
+}
+
+func (t *transaction) EventBeginnings() ([]satellite.EventBeginning, error) {
+	var rows []eventBeginningRow
+	err := t.db.Raw(`SELECT node, number, hash, at, pruned_at FROM event_beginnings ORDER BY node`).Scan(&rows).Error
+	list := make([]satellite.EventBeginning, len(rows))
+	for i, r := range rows {
+		list[i] = satellite.EventBeginning{Node: r.Node, Number: r.Number, Hash: hash32(r.Hash), At: instant(r.At), PrunedAt: instant(r.PrunedAt)}
+	}
+	return list, err
+}
+
+func (t *transaction) PruneEvents(b satellite.EventBeginning) error {
+	if _, err := t.statements.exec(`DELETE FROM events WHERE node = ? AND number <= ?`, b.Node, b.Number); err != nil {
+		return err
+	}
+	_, err := t.statements.exec(`INSERT INTO event_beginnings (node, number, hash, at, pruned_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (node) DO UPDATE SET number = excluded.number, hash = excluded.hash, at = excluded.at, pruned_at = excluded.pruned_at`,
+		b.Node, b.Number, b.Hash[:], micros(b.At), micros(b.PrunedAt))
+	return err
+}

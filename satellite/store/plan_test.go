@@ -80,11 +80,34 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"LicenseByTag":        func(tx satellite.Tx) error { _, err := tx.LicenseByTag(account, "tag"); return err },
 		"Lots":                func(tx satellite.Tx) error { _, err := tx.Lots(virtual, license); return err },
 		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
-		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
-		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
-		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account}); return err },
-		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
-		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
+		"LotsEnding": func(tx satellite.Tx) error {
+			_, err := tx.LotsEnding(satellite.EndingLot{ID: 5, Lot: satellite.Lot{End: at}}, at.AddDate(1, 0, 0), 10)
+			return err
+		},
+		"MoveLots":       func(tx satellite.Tx) error { return tx.MoveLots(virtual, virtual) },
+		"LotTransfers":   func(tx satellite.Tx) error { _, err := tx.LotTransfers(virtual, license); return err },
+		"LotTransfersOf": func(tx satellite.Tx) error { _, err := tx.LotTransfersOf(account); return err },
+		"SaveLotTransfer": func(tx satellite.Tx) error {
+			return tx.SaveLotTransfer(satellite.LotTransfer{Lot: satellite.Lot{UpstreamID: "lot", AccountID: account, LicenseID: license}, From: virtual, To: virtual, Quantity: 1})
+		},
+		"SaveLotTransfer of 0": func(tx satellite.Tx) error {
+			return tx.SaveLotTransfer(satellite.LotTransfer{Lot: satellite.Lot{UpstreamID: "lot", AccountID: account, LicenseID: license}, From: virtual, To: virtual})
+		},
+		"PoolsDue":    func(tx satellite.Tx) error { _, err := tx.PoolsDue(at, 10); return err },
+		"Family":      func(tx satellite.Tx) error { _, err := tx.Family(virtual, license); return err },
+		"CountUsages": func(tx satellite.Tx) error { _, err := tx.CountUsages(virtual, license); return err },
+		"open alert of a key": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Type: satellite.AlertLicensesExpiring, Key: "lot", Scope: satellite.Scope{All: true}}, satellite.Page{Limit: 1})
+			return err
+		},
+		"Pool":     func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
+		"SavePool": func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
+		"Pools": func(tx satellite.Tx) error {
+			_, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account})
+			return err
+		},
+		"Holdings": func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"UsagesOf": func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {
 			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
 		},
@@ -98,6 +121,13 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"Record":            func(tx satellite.Tx) error { return tx.Record(satellite.Event{Type: "x"}) },
 		"EventsAfter": func(tx satellite.Tx) error {
 			_, err := tx.EventsAfter(satellite.EventKey{Node: "1", Number: 5}, 10)
+			return err
+		},
+		"PruneEvents": func(tx satellite.Tx) error { return tx.PruneEvents(satellite.EventBeginning{Node: "1", Number: 5}) },
+		"LicensesOf":  func(tx satellite.Tx) error { _, err := tx.LicensesOf(account); return err },
+		"LotsOf":      func(tx satellite.Tx) error { _, err := tx.LotsOf(account); return err },
+		"Alerts": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
 			return err
 		},
 		"EventHeads":       func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
@@ -129,9 +159,33 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, LicenseID: license})
 			return err
 		},
-		"SaveVirtualAccount": func(tx satellite.Tx) error { return tx.SaveVirtualAccount(satellite.VirtualAccount{ID: virtual, Name: "b"}) },
+		"SaveVirtualAccount": func(tx satellite.Tx) error {
+			return tx.SaveVirtualAccount(satellite.VirtualAccount{ID: virtual, Name: "b"})
+		},
 		"MoveVirtualAccount": func(tx satellite.Tx) error { return tx.MoveVirtualAccount(virtual, virtual) },
-		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"DeleteInstance":     func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"Peers": func(tx satellite.Tx) error {
+			_, err := tx.Peers(satellite.Instance{VirtualAccountID: virtual, ApplicationID: "core"})
+			return err
+		},
+		"QuietInstances":     func(tx satellite.Tx) error { _, err := tx.QuietInstances(time.Hour, instance, 10); return err },
+		"UnrenewedInstances": func(tx satellite.Tx) error { _, err := tx.UnrenewedInstances(at, instance, 10); return err },
+		"open alerts of a device": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{PIID: "x", Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"open alerts of a type": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{Type: satellite.AlertDuplicateLicenses, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"OpenAlert": func(tx satellite.Tx) error {
+			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: satellite.AlertDuplicateLicenses, Key: "x"})
+			return err
+		},
+		"CloseAlert": func(tx satellite.Tx) error {
+			_, err := tx.CloseAlert(account, satellite.AlertDuplicateLicenses, "x", at)
+			return err
+		},
 		"DeleteVirtualAccount": func(tx satellite.Tx) error {
 			if err := tx.DeleteInstance(instance); err != nil {
 				return err
@@ -169,10 +223,12 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 
 // sorts are the statements that may sort: what they sort is a handful of rows.
 var sorts = []string{
-	"VirtualAccounts",                     // of one account
-	"Pools",                               // one row for each license and virtual account
-	"Holdings",                            // of one device
-	"Lots",                                // of one license
+	"VirtualAccounts",                // of one account
+	"Pools",                          // one row for each license and virtual account
+	"Holdings",                       // of one device
+	"Lots",                           // of one license
+	"LotTransfers", "LotTransfersOf", // of one license in one virtual account; of one account, at a sync
+	"open alert of a key",                 // one at most
 	"Acceptances",                         // of one account
 	"DeleteVirtualAccount", "ReplaceLots", // read and write the same few rows
 }

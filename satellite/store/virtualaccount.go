@@ -97,8 +97,8 @@ func (t *transaction) SetDefaultVirtualAccount(account satellite.AccountID, id s
 }
 
 // movedTables are the tables with rows that go along when a virtual account
-// moves into another one. Its pools, transfers and custom tags do not.
-var movedTables = []string{"instances", "usages", "tokens", "lots"}
+// moves into another one. Its pools, lots, transfers and custom tags do not.
+var movedTables = []string{"instances", "usages", "tokens"}
 
 func (t *transaction) MoveVirtualAccount(from, to satellite.VirtualAccountID) error {
 	if err := t.rename(from); err != nil {
@@ -109,27 +109,8 @@ func (t *transaction) MoveVirtualAccount(from, to satellite.VirtualAccountID) er
 			return err
 		}
 	}
-	if err := t.db.Exec(`UPDATE alerts SET virtual_account_id = ? WHERE virtual_account_id = ? AND closed_at = 0
-		AND account_id = (SELECT account_id FROM virtual_accounts WHERE id = ?)`, to, from, from).Error; err != nil {
-		return err
-	}
-	// What the two transferred to each other is none any more; the rest is added
-	// to what the other one has of the same lot.
-	for _, statement := range []string{
-		`DELETE FROM transfers WHERE from_virtual_account_id = @from AND to_virtual_account_id = @to OR from_virtual_account_id = @to AND to_virtual_account_id = @from`,
-		`INSERT INTO transfers (account_id, license_id, lot, from_virtual_account_id, to_virtual_account_id, quantity, at)
-			SELECT account_id, license_id, lot, @to, to_virtual_account_id, quantity, at FROM transfers WHERE from_virtual_account_id = @from
-			ON CONFLICT DO UPDATE SET quantity = quantity + excluded.quantity, at = MAX(at, excluded.at)`,
-		`INSERT INTO transfers (account_id, license_id, lot, from_virtual_account_id, to_virtual_account_id, quantity, at)
-			SELECT account_id, license_id, lot, from_virtual_account_id, @to, quantity, at FROM transfers WHERE to_virtual_account_id = @from
-			ON CONFLICT DO UPDATE SET quantity = quantity + excluded.quantity, at = MAX(at, excluded.at)`,
-		`DELETE FROM transfers WHERE from_virtual_account_id = @from OR to_virtual_account_id = @from`,
-	} {
-		if err := t.db.Exec(statement, map[string]any{"from": from, "to": to}).Error; err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.db.Exec(`UPDATE alerts SET virtual_account_id = ? WHERE virtual_account_id = ? AND closed_at = 0
+		AND account_id = (SELECT account_id FROM virtual_accounts WHERE id = ?)`, to, from, from).Error
 }
 
 // buryPools leaves a tombstone for each pool of a virtual account: upstream

@@ -9,14 +9,16 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Bounds of a device message, in bytes, and of the nesting of its JSON.
 const (
-	MaxMessage      = 256 << 10
-	maxDepth        = 16
-	maxEntitlements = 1000
-	maxField        = 1024 // of any text that is kept
+	MaxMessage       = 256 << 10
+	maxDepth         = 16
+	maxEntitlements  = 1000
+	maxField         = 1024 // of any text that is kept
+	maxApplicationID = 64   // characters
 )
 
 // requestEnvelope is the outer layer of a request. The signature covers the
@@ -135,10 +137,17 @@ func (r *Request) check(nonce string) error {
 	}
 	for _, field := range []string{
 		h.SUDI.UDIPID, h.SUDI.UDISerialNumber, h.SUDI.UDIVID, h.SUDI.SUVI, h.SUDI.UUID, h.SUDI.HostIdentifier, h.SUDI.MACAddress,
-		h.ProductInstanceIdentifier, d.SoftwareTag, d.Hostname, d.EquipmentModel, d.SoftwareVersion, d.HardwareVersion,
+		h.ProductInstanceIdentifier, h.LastReply, d.SoftwareTag, d.Hostname, d.EquipmentModel, d.SoftwareVersion, d.HardwareVersion,
 	} {
 		if len(field) > maxField {
 			return fmt.Errorf("%w: a field of more than %d bytes", ErrTooLarge, maxField)
+		}
+	}
+	if pair := d.HighAvailability; pair != nil {
+		length := utf8.RuneCountInString(pair.ApplicationID)
+		if length == 0 || length > maxApplicationID || pair.Role != RoleActive && pair.Role != RoleStandby {
+			return fmt.Errorf("%w: high_availability needs an application_id of 1 to %d characters, and the role %s or %s",
+				ErrMalformed, maxApplicationID, RoleActive, RoleStandby)
 		}
 	}
 	if len(d.Entitlements) > maxEntitlements {

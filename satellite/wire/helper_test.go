@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -107,6 +108,9 @@ func header(kind RequestType) Header {
 		},
 		AgentActions: []string{"renew"}, ConnectInfo: ConnectInfo{Name: "agent", Version: "1.0", Production: true},
 	}
+	if kind == authorizationOfAPair {
+		h.RequestType, h.LastReply, h.ClockOffset = Authorization, strings.Repeat("0a", sha256.Size), -1500
+	}
 	if kind != Registration {
 		h.ProductInstanceIdentifier, h.IDCertSerialNumber, h.SigningCertSerialNumber = "0f8fad5b-d9cb-469f-a165-70867728950e", "7", "8"
 	}
@@ -122,24 +126,30 @@ func requestData(kind RequestType, csr string) (d RequestData) {
 		}
 	case Renewal:
 		d = RequestData{CertificateRequest: csr}
-	case Authorization:
+	case Authorization, authorizationOfAPair:
 		d = RequestData{Hostname: "core-1", Entitlements: []Entitlement{{Tag: "base", Count: 3}, {Tag: "extra", Count: 0}}}
+		if kind == authorizationOfAPair {
+			d.HighAvailability = &HighAvailability{ApplicationID: "core pair", Role: RoleStandby}
+		}
 	}
 	return d
 }
 
 func replyTo(kind RequestType) (ReplyHeader, ReplyData) {
 	h := header(kind)
-	r := ReplyHeader{Timestamp: Milliseconds(noon), Nonce: h.Nonce, RequestType: kind, SUDI: h.SUDI, ProductInstanceIdentifier: h.ProductInstanceIdentifier}
+	r := ReplyHeader{Timestamp: Milliseconds(noon), Nonce: h.Nonce, RequestType: h.RequestType, SUDI: h.SUDI, ProductInstanceIdentifier: h.ProductInstanceIdentifier}
 	d := ReplyData{Status: StatusOK, Message: "Done.", ProductInstanceIdentifier: "0f8fad5b-d9cb-469f-a165-70867728950e"}
 	switch kind {
 	case Registration, Renewal:
 		d.SmartAccount, d.VirtualAccount, d.Certificate = "Plant", "Default", base64.StdEncoding.EncodeToString([]byte("DER"))
 		d.CertificateRenewAt, d.CertificateExpiresAt = Milliseconds(noon.AddDate(0, 6, 0)), Milliseconds(noon.AddDate(1, 0, 0))
-	case Authorization:
+	case Authorization, authorizationOfAPair:
 		d.AuthorizationState = "out of compliance"
 		d.Licenses = []LicenseAnswer{{Tag: "base", Name: "Base", Description: "All", Count: 3, Mode: ModeOutOfCompliance}, {Tag: "x", Count: 1, Mode: ModeInvalidTag}}
 		d.AuthorizationRenewAt, d.AuthorizationExpiresAt = Milliseconds(noon.AddDate(0, 0, 30)), Milliseconds(noon.AddDate(0, 0, 90))
+		if kind == authorizationOfAPair {
+			d.Licenses = []LicenseAnswer{{Tag: "crypto", Name: "Crypto", Count: 1, Mode: ModeDisabled, Requested: 3, Reason: "One is available."}}
+		}
 	case Deregistration:
 		d = ReplyData{
 			Status: StatusFailed, Code: "clock-skew", Message: "The clock is wrong. Nothing was changed.", Versions: MessageVersions, SatelliteTime: 1, DeviceTime: 2,
@@ -149,6 +159,9 @@ func replyTo(kind RequestType) (ReplyHeader, ReplyData) {
 }
 
 var requestTypes = []RequestType{Registration, Authorization, Renewal, Deregistration}
+
+// authorizationOfAPair is an authorization with all that was added later.
+const authorizationOfAPair RequestType = "AUTHORIZATION_PAIR"
 
 // rawSignature is r and s side by side, as a JWS carries them.
 func rawSignature(t testing.TB, key *ecdsa.PrivateKey, text string) []byte {

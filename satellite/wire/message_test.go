@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 func TestTheInnerLayersOfEveryMessageAreGolden(t *testing.T) {
 	t.Parallel()
 	key := fixedKey(t, "device")
-	for _, kind := range requestTypes {
+	for _, kind := range append(requestTypes, authorizationOfAPair) {
 		name := strings.ToLower(string(kind))
 		message, err := WriteRequest(key, nil, header(kind), requestData(kind, "AAAA"))
 		if err != nil {
@@ -47,7 +48,7 @@ func TestTheInnerLayersOfEveryMessageAreGolden(t *testing.T) {
 func TestStoredMessagesStayReadable(t *testing.T) {
 	t.Parallel()
 	key := fixedKey(t, "device")
-	for _, kind := range requestTypes {
+	for _, kind := range append(requestTypes, authorizationOfAPair) {
 		name := strings.ToLower(string(kind))
 		message := stored(t, name+".signed-request.json", func() []byte {
 			m, err := WriteRequest(key, certificate(t, key), header(kind), requestData(kind, base64.StdEncoding.EncodeToString(csr(t, key))))
@@ -84,6 +85,55 @@ func TestStoredMessagesStayReadable(t *testing.T) {
 			t.Errorf("the reply to %s reads as %+v (%v)", name, reply, err)
 		}
 	}
+}
+
+// A device names the reply that it had last by this digest, so it must not
+// depend on when the reply was signed, and must tell any two answers apart.
+func TestARepeatSignedAnewHasTheSameDigestAndNoOtherReply(t *testing.T) {
+	t.Parallel()
+	key := fixedKey(t, "satellite")
+	read := func(h ReplyHeader, d ReplyData) *Reply {
+		message, err := NewReplyWriter(Signer{Key: key, Chain: [][]byte{certificate(t, key)}}).Write(h, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := ReadReply(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	h, d := replyTo(Authorization)
+	first := read(h, d).Digest
+	h.Timestamp++ // a repeat, later and under another signature
+	if again := read(h, d).Digest; again != first {
+		t.Errorf("the repeat has the digest %s, the first %s", again, first)
+	}
+	if written, err := ReplyDigest(h.Nonce, d); err != nil || written != first {
+		t.Errorf("the writer's digest is %s (%v), the reader's %s", written, err, first)
+	}
+	// By the words of the prose, and for the bytes of a reply that another program wrote.
+	inner, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256([]byte(h.Nonce + "\n" + string(inner))); hex.EncodeToString(sum[:]) != first {
+		t.Errorf("by hand the digest is %x, not %s", sum, first)
+	}
+	digests := map[string]string{first: "the first"}
+	different := func(name, digest string) {
+		if other, taken := digests[digest]; taken {
+			t.Errorf("%s has the digest of %s", name, other)
+		}
+		digests[digest] = name
+	}
+	other := h
+	other.Nonce = "5"
+	different("another nonce", read(other, d).Digest)
+	d.Licenses[0].Count--
+	different("another count", read(h, d).Digest)
+	d.Licenses[0].Requested, d.Licenses[0].Reason = 3, "Two are there."
+	different("another reason", read(h, d).Digest)
 }
 
 func TestMessagesRoundTripUnderBothKindsOfKeys(t *testing.T) {
@@ -205,6 +255,12 @@ func TestMessagesOutOfBoundsAreRefused(t *testing.T) {
 		}, ErrTooLarge},
 		{"a long host name", func(_ *Header, d *RequestData, _ *requestBody) { d.Hostname = long }, ErrTooLarge},
 		{"a long PIID", func(h *Header, _ *RequestData, _ *requestBody) { h.ProductInstanceIdentifier = long }, ErrTooLarge},
+		{"a long digest of the last reply", func(h *Header, _ *RequestData, _ *requestBody) { h.LastReply = long }, ErrTooLarge},
+		{"a pair of 64 characters", member(strings.Repeat("é", 64), RoleActive), nil},
+		{"a pair of 65 characters", member(strings.Repeat("x", 65), RoleActive), ErrMalformed},
+		{"a pair without name", member("", RoleStandby), ErrMalformed},
+		{"a third role in a pair", member("pair", "witness"), ErrMalformed},
+		{"no role in a pair", member("pair", ""), ErrMalformed},
 		{"a negative count", func(_ *Header, d *RequestData, _ *requestBody) { d.Entitlements[0].Count = -1 }, ErrMalformed},
 		{"a count over the bound", func(_ *Header, d *RequestData, _ *requestBody) { d.Entitlements[0].Count = 1<<31 + 1 }, ErrMalformed},
 		{"a tag twice", func(_ *Header, d *RequestData, _ *requestBody) { d.Entitlements[1].Tag = "base" }, ErrMalformed},
@@ -227,6 +283,12 @@ func TestMessagesOutOfBoundsAreRefused(t *testing.T) {
 				t.Errorf("with %v the request is %v", err, request)
 			}
 		})
+	}
+}
+
+func member(pair, role string) func(*Header, *RequestData, *requestBody) {
+	return func(_ *Header, d *RequestData, _ *requestBody) {
+		d.HighAvailability = &HighAvailability{ApplicationID: pair, Role: role}
 	}
 }
 

@@ -138,10 +138,12 @@ func TestFreshDocumentsFitTheirSchemas(t *testing.T) {
 	header := wire.Header{
 		Version: wire.MessageVersion, SUDI: wire.SUDI{SUVI: "s", UUID: "u", HostIdentifier: "h", MACAddress: "02:00:00:00:00:01", UDIPID: "p", UDISerialNumber: "1", UDIVID: "v"},
 		Timestamp: wire.Milliseconds(vectorTime), Nonce: "-1", AgentActions: []string{"renew"}, ProductInstanceIdentifier: vectorPIID, SigningCertSerialNumber: "a1",
+		LastReply: strings.Repeat("0a", 32), ClockOffset: -3_600_000,
 	}
+	standby := &wire.HighAvailability{ApplicationID: "pair 1", Role: wire.RoleStandby}
 	for kind, data := range map[wire.RequestType]wire.RequestData{
-		wire.Renewal: {CertificateRequest: "AAAA"}, wire.Deregistration: {}, wire.Authorization: {Entitlements: []wire.Entitlement{{Tag: "t", Count: 1 << 31}}},
-		wire.Registration: {Token: "t", CertificateRequest: "AAAA", SoftwareTag: "s", HardwareVersion: "1", Force: true},
+		wire.Renewal: {CertificateRequest: "AAAA"}, wire.Deregistration: {}, wire.Authorization: {Entitlements: []wire.Entitlement{{Tag: "t", Count: 1 << 31}}, HighAvailability: standby},
+		wire.Registration: {Token: "t", CertificateRequest: "AAAA", SoftwareTag: "s", HardwareVersion: "1", Force: true, HighAvailability: standby},
 	} {
 		header.RequestType = kind
 		fitsMessage(t, made(wire.WriteRequest(v.keys["device"], v.made["device"].Raw, header, data))(t))
@@ -149,21 +151,41 @@ func TestFreshDocumentsFitTheirSchemas(t *testing.T) {
 		refusal := wire.ReplyData{Status: wire.StatusFailed, Code: "unknown-version", Message: "No.", Versions: wire.MessageVersions}
 		fitsMessage(t, made(wire.WriteUnsignedReply(answer, refusal))(t))
 	}
+	modes := []wire.Mode{wire.ModeWaiting, wire.ModeInCompliance, wire.ModeOutOfCompliance, wire.ModeOverage, wire.ModeReservation, wire.ModeDisabled,
+		wire.ModeInvalidTag, wire.ModeEvaluation, wire.ModeEvaluationExpired, wire.ModeAuthorizationExpired}
+	authorized := wire.ReplyData{Status: wire.StatusOK, Message: "Done.", ProductInstanceIdentifier: vectorPIID, AuthorizationState: "authorized",
+		AuthorizationRenewAt: 1, AuthorizationExpiresAt: 2}
+	for _, mode := range modes {
+		authorized.Licenses = append(authorized.Licenses, wire.LicenseAnswer{Tag: "t", Count: 1, Mode: mode, Requested: 1 << 31, Reason: "Only one is there."})
+	}
+	fitsMessage(t, made(wire.WriteUnsignedReply(wire.ReplyHeader{Nonce: "0", RequestType: wire.Authorization, SUDI: header.SUDI}, authorized))(t))
 	manifest := wire.Manifest{
 		Kind: wire.SyncRequest, CreatedAt: vectorTime.Add(time.Nanosecond), SatelliteID: "s", Account: wire.SyncAccount{ID: "s-1"}, Sequence: 9,
-		Request: &wire.RequestPart{Scope: wire.ScopeStandard, BaseSequence: 8, LimitedAccount: true, PrivacyOmits: []string{"hostname"}}, StateDigest: map[wire.RecordKind]wire.Digest{},
+		Request: &wire.RequestPart{Scope: wire.ScopeStandard, BaseSequence: 8, LimitedAccount: true, PrivacyOmits: []string{"hostname"}, AgreementAccepted: "2026-01",
+			Upgrade: &wire.UpgradeRequest{Name: "Example", DomainIdentifier: "example.org", Email: "anna@example.com", RequestedBy: "Anna", RequestedAt: vectorTime}},
+		StateDigest: map[wire.RecordKind]wire.Digest{},
 	}
 	removed := wire.Record{Kind: wire.RecordDevice, Key: vectorPIID, Removed: true}
 	full := v.record(wire.RecordDevice, "d", wire.DeviceRecord{PIID: "d", UDIPID: "p", UDISerialNumber: "1", UDIVID: "v", UUID: "u", MACAddress: "m", SoftwareTag: "s",
 		Hostname: "h", RegisteredAt: &vectorTime, CertificateSerial: "a1", CertificateExpires: &vectorTime, PublicKeySHA256: strings.Repeat("0", 64)})
-	file, digest := packContainer(t, manifest, wire.Signer{Key: v.keys["satellite signer"], Chain: v.chain("satellite signer", "account sub CA")}, removed, full)
+	used := v.record(wire.RecordUsage, "v\tt", wire.UsageRecord{VirtualAccount: "v", Tag: "t", InUse: 1, Reserved: 2})
+	file, digest := packContainer(t, manifest, wire.Signer{Key: v.keys["satellite signer"], Chain: v.chain("satellite signer", "account sub CA")}, removed, full, used)
 	fitsContainer(t, file)
 	manifest.Kind, manifest.Request = wire.SyncResponse, nil
 	manifest.Response = &wire.ResponsePart{RequestDigest: digest, FullRequested: true, Reason: "It does not fit.", NextSequence: 10, AccountType: "limited",
+		AgreementVersion: "2026-01", AgreementText: strings.Repeat("<", 1000),
+		Upgrade:      &wire.UpgradeAnswer{Status: wire.UpgradeDeclined, DomainIdentifier: "example.org", RequestedAt: vectorTime, Reason: "It is not yours."},
 		Certificates: v.chain("account sub CA", "licensing root")}
 	file, _ = packContainer(t, manifest, wire.Signer{Key: v.keys["upstream signer"], Chain: v.chain("upstream signer", "issuing CA")},
-		v.record(wire.RecordLot, "l", wire.LotRecord{Tag: "t", Description: "d", Type: "perpetual"}))
+		v.record(wire.RecordEntitlement, "t", wire.EntitlementRecord{Name: "T", Description: "d", Type: "evaluation", Enforcement: "export-controlled", Billing: "usage",
+			ReportingOnly: true, Overage: true, HigherTier: "u"}),
+		v.record(wire.RecordLot, "l", wire.LotRecord{Tag: "t", Type: "evaluation", End: &vectorTime, Order: "o", SubscriptionID: "s"}))
 	fitsContainer(t, file)
+	for _, status := range []wire.UpgradeStatus{wire.UpgradePending, wire.UpgradeApproved} {
+		manifest.Response.Upgrade = &wire.UpgradeAnswer{Status: status, DomainIdentifier: "example.org", RequestedAt: vectorTime}
+		file, _ = packContainer(t, manifest, wire.Signer{Key: v.keys["upstream signer"], Chain: v.chain("upstream signer", "issuing CA")})
+		fitsContainer(t, file)
+	}
 }
 
 // vectorKeys reads the published test keys.

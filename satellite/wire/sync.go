@@ -252,7 +252,8 @@ type ReportRecord struct {
 }
 
 // EntitlementRecord says what a tag means; its key is the tag. A response
-// carries one for every tag that its lots name, and for the tiers above them.
+// carries one for every tag that its lots name and for all that the hierarchy
+// leads to from there, before the lots, and each after its higher tier.
 type EntitlementRecord struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`

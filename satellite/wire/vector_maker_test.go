@@ -151,22 +151,23 @@ func (v *vectorMaker) messages() {
 		Token: "TEST-ONLY.not-a-token.of-any-satellite", SoftwareTag: vectorSoftwareTag, Hostname: "edge-1", EquipmentModel: "RT-9000", SoftwareVersion: "1.0",
 		CertificateRequest: base64.StdEncoding.EncodeToString(v.request("device", pkix.Name{CommonName: vectorSUDI.UDIPID})),
 	}))(v.t)
-	header.RequestType, header.Nonce = wire.Authorization, authorizationNonce
-	header.ProductInstanceIdentifier, header.IDCertSerialNumber = vectorPIID, device.SerialNumber.Text(16)
-	v.files["authorization-request.json"] = made(wire.WriteRequest(v.keys["device"], device.Raw, header, wire.RequestData{
-		Hostname: "edge-1", Entitlements: []wire.Entitlement{{Tag: vectorTag, Count: 3}, {Tag: vectorReleasedTag, Count: 0}},
-	}))(v.t)
-
 	writer := wire.NewReplyWriter(wire.Signer{Key: v.keys["satellite signer"], Chain: v.chain("satellite signer", "account sub CA", "issuing CA")})
 	answer := wire.ReplyHeader{Timestamp: wire.Milliseconds(vectorTime), Nonce: registrationNonce, RequestType: wire.Registration, SUDI: vectorSUDI}
 	v.files["unsigned-refusal.json"] = made(wire.WriteUnsignedReply(answer, wire.ReplyData{
 		Status: wire.StatusFailed, Code: "account-not-registered", Message: `Account "Example" is not registered at the upstream yet. Nothing was changed.`,
 	}))(v.t)
 	answer.ProductInstanceIdentifier = vectorPIID
-	v.files["registration-reply.json"] = made(writer.Write(answer, wire.ReplyData{
+	registered := wire.ReplyData{
 		Status: wire.StatusOK, Message: "The device is registered.", ProductInstanceIdentifier: vectorPIID, SmartAccount: "Example", VirtualAccount: "Default",
 		Certificate: base64.StdEncoding.EncodeToString(device.Raw), CertificateExpiresAt: wire.Milliseconds(device.NotAfter),
 		CertificateRenewAt: wire.Milliseconds(device.NotBefore.Add(device.NotAfter.Sub(device.NotBefore) / 2)),
+	}
+	v.files["registration-reply.json"] = made(writer.Write(answer, registered))(v.t)
+	header.RequestType, header.Nonce = wire.Authorization, authorizationNonce
+	header.ProductInstanceIdentifier, header.IDCertSerialNumber = vectorPIID, device.SerialNumber.Text(16)
+	header.LastReply = made(wire.ReplyDigest(registrationNonce, registered))(v.t)
+	v.files["authorization-request.json"] = made(wire.WriteRequest(v.keys["device"], device.Raw, header, wire.RequestData{
+		Hostname: "edge-1", Entitlements: []wire.Entitlement{{Tag: vectorTag, Count: 3}, {Tag: vectorReleasedTag, Count: 0}},
 	}))(v.t)
 	answer.Nonce, answer.RequestType = authorizationNonce, wire.Authorization
 	v.files["authorization-reply.json"] = made(writer.Write(answer, wire.ReplyData{
@@ -225,11 +226,15 @@ func (v *vectorMaker) containers() {
 	response.Kind, response.CreatedAt, response.Request = wire.SyncResponse, vectorTime.Add(time.Hour), nil
 	response.Response = &wire.ResponsePart{
 		RequestDigest: asked, NextSequence: 2, Deadline: vectorTime.AddDate(0, 0, 90), AccountType: "standard", DomainIdentifier: "example.com",
-		AgreementVersion: "1.0", Certificates: v.chain("account sub CA", "issuing CA", "licensing root"),
+		AgreementVersion: "1", AgreementText: "An agreement stands here.\n", Certificates: v.chain("account sub CA", "issuing CA", "licensing root"),
 	}
 	v.container("registration.ssmres", response, wire.Signer{Key: v.keys["upstream signer"], Chain: v.chain("upstream signer", "issuing CA", "licensing root")},
-		v.record(wire.RecordLot, "lot-1", wire.LotRecord{Tag: vectorTag, Name: "Advantage", Type: "perpetual", Quantity: 2, Start: vectorTime}),
-		v.record(wire.RecordLot, "lot-2", wire.LotRecord{Tag: vectorReleasedTag, Name: "Essentials", Type: "subscription", Quantity: 100, Start: vectorTime, End: &end}),
+		v.record(wire.RecordEntitlement, vectorTag, wire.EntitlementRecord{Name: "Advantage", Type: "perpetual", Enforcement: "unenforced", Billing: "prepaid"}),
+		v.record(wire.RecordEntitlement, vectorReleasedTag, wire.EntitlementRecord{Name: "Essentials", Description: "What every device needs.",
+			Type: "subscription", Enforcement: "unenforced", Billing: "prepaid", Overage: true, HigherTier: vectorTag}),
+		v.record(wire.RecordLot, "lot-1", wire.LotRecord{Tag: vectorTag, Type: "perpetual", Quantity: 2, Start: vectorTime, Order: "PO-1001"}),
+		v.record(wire.RecordLot, "lot-2", wire.LotRecord{Tag: vectorReleasedTag, Type: "subscription", Quantity: 100, Start: vectorTime, End: &end,
+			SubscriptionID: "SUB-2001"}),
 		v.record(wire.RecordAcknowledgement, digest, wire.AcknowledgementRecord{ReceivedAt: vectorTime.Add(time.Hour)}))
 }
 

@@ -184,6 +184,10 @@ func TestVectorRequestsAreReadAndTheirSignaturesHold(t *testing.T) {
 	if authorization.Credential != sha256.Sum256(device.Raw) || !device.PublicKey.(*ecdsa.PublicKey).Equal(authorization.PublicKey) {
 		t.Error("the authorization was not sent under the device's certificate")
 	}
+	answered, err := wire.ReadReply(vector(t, "registration-reply.json"))
+	if err != nil || authorization.Header.LastReply != answered.Digest {
+		t.Errorf("the authorization names the last reply %s, the registration's reply is %+v (%v)", authorization.Header.LastReply, answered, err)
+	}
 	want := []wire.Entitlement{{Tag: vectorTag, Count: 3}, {Tag: vectorReleasedTag, Count: 0}}
 	if !slices.Equal(authorization.Data.Entitlements, want) {
 		t.Errorf("entitlements %v", authorization.Data.Entitlements)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/mail"
 	"strings"
 	"time"
 	"unicode"
@@ -73,12 +72,11 @@ func (u *Upstream) CreateAccount(ctx context.Context, name, email string, kind A
 	if err != nil {
 		return Account{}, err
 	}
-	address, err := mail.ParseAddress(email)
-	if err != nil || address.Address != email || len(email) > maxName {
+	domain := emailDomain(email)
+	if domain == "" {
 		return Account{}, refuse("%.80q is no e-mail address such as anna@example.com; nothing was changed", email)
 	}
-	row := accountRow{Name: name, Type: string(kind), Email: email, Status: "active", CreatedAt: u.instant()}
-	row.Domain = strings.ToLower(email[strings.LastIndexByte(email, '@')+1:])
+	row := accountRow{Name: name, Type: string(kind), Email: email, Status: "active", CreatedAt: u.instant(), Domain: domain}
 	if kind == Limited {
 		row.Domain = randomDomain()
 	}
@@ -114,12 +112,15 @@ func randomDomain() string {
 
 // checkName takes a name of 1 to 255 characters, without control characters and
 // blanks around it.
-func checkName(what, name string) (string, error) {
-	name = strings.TrimSpace(strings.ToValidUTF8(name, "\x00"))
-	if length := len([]rune(name)); length == 0 || length > maxName || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", refuse("%s has to be 1 to %d characters without control characters; nothing was changed", what, maxName)
+func checkName(what, name string) (string, error) { return checkText(what, name, maxName) }
+
+// checkText takes a line of 1 to most characters, likewise.
+func checkText(what, text string, most int) (string, error) {
+	text = strings.TrimSpace(strings.ToValidUTF8(text, "\x00"))
+	if length := len([]rune(text)); length == 0 || length > most || strings.ContainsFunc(text, unicode.IsControl) {
+		return "", refuse("%s has to be 1 to %d characters without control characters; nothing was changed", what, most)
 	}
-	return name, nil
+	return text, nil
 }
 
 // Accounts lists the smart accounts by name.

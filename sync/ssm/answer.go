@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,10 +14,7 @@ import (
 	"ssm/sync/offline"
 )
 
-const (
-	keptAnswers      = 10 // per satellite
-	agreementVersion = "1.0"
-)
+const keptAnswers = 10 // per satellite
 
 // AnswerOptions override the account and virtual account that a registration
 // names; "" keeps what it names. A satellite that is bound already keeps its
@@ -40,6 +38,9 @@ type Answer struct {
 	// FullRequested says that nothing of the request was kept, for this Reason.
 	FullRequested bool   `json:"full_requested"`
 	Reason        string `json:"reason,omitempty"`
+	// Upgrade is what the response says about the satellite's last request for
+	// an upgrade; "" where there was none, or the answer is repeated.
+	Upgrade string `json:"upgrade,omitempty"`
 
 	// ID names the kept answer, see Answered.
 	ID int64 `json:"-"`
@@ -114,8 +115,19 @@ func (u *Upstream) Answered(ctx context.Context, id int64) (Answer, error) {
 // write makes the response, signs it, and keeps it for a repeat. A reason asks
 // for a full request.
 func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind]wire.Digest, reason string) (Answer, error) {
-	if err := e.addLots(records); err != nil {
+	if err := e.addLicenses(records); err != nil {
 		return Answer{}, err
+	}
+	agreement, err := currentAgreement(e.tx)
+	if err != nil {
+		return Answer{}, err
+	}
+	upgrade, err := e.upgradeAnswer()
+	if err != nil {
+		return Answer{}, err
+	}
+	if upgrade != nil {
+		e.result.Upgrade = string(upgrade.Status)
 	}
 	m := e.request.Manifest
 	response := wire.Manifest{
@@ -125,7 +137,8 @@ func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind
 		Response: &wire.ResponsePart{
 			RequestDigest: e.request.Digest, FullRequested: reason != "", Reason: reason,
 			NextSequence: e.satellite.LastSequence + 1, Deadline: e.satellite.Deadline,
-			AccountType: e.account.Type, DomainIdentifier: e.account.Domain, AgreementVersion: agreementVersion,
+			AccountType: e.account.Type, DomainIdentifier: e.account.Domain, Upgrade: upgrade,
+			AgreementVersion: agreement.Version, AgreementText: agreement.Text,
 			Certificates: [][]byte{e.satellite.SubCA, e.keys.issuing.Certificate.Raw, e.keys.root.Raw},
 		},
 	}
@@ -150,20 +163,45 @@ func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind
 	return e.result, nil
 }
 
-// addLots adds all lots of the virtual account that have not ended; one that
-// starts later goes along, so that it counts when its day comes.
-func (e *exchange) addLots(records *wire.RecordWriter) error {
+// addLicenses adds all lots of the virtual account that have not ended, after
+// what their tags mean; one that starts later goes along, so that it counts
+// when its day comes.
+func (e *exchange) addLicenses(records *wire.RecordWriter) error {
 	lots, err := boughtLots(e.tx, "l.virtual_account_id = ?", e.virtual.ID)
 	if err != nil {
 		return err
 	}
+	lots = slices.DeleteFunc(lots, func(b boughtLot) bool { return b.Lot.EndAt != nil && !e.now.Before(*b.Lot.EndAt) })
+	if err := e.addDefinitions(records, lots); err != nil {
+		return err
+	}
 	for _, bought := range lots {
 		lot := bought.Lot
-		if lot.EndAt != nil && !e.now.Before(*lot.EndAt) {
-			continue
+		record, err := wire.NewRecord(wire.RecordLot, lot.ID, wire.LotRecord{Tag: bought.Tag, Type: lot.Type, Quantity: lot.Quantity,
+			Start: lot.StartAt, End: lot.EndAt, Order: lot.OrderNumber, SubscriptionID: lot.SubscriptionID})
+		if err != nil {
+			return err
 		}
-		record, err := wire.NewRecord(wire.RecordLot, lot.ID, wire.LotRecord{
-			Tag: bought.Tag, Name: bought.Name, Type: lot.Type, Quantity: lot.Quantity, Start: lot.StartAt, End: lot.EndAt})
+		if err := records.Add(record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addDefinitions adds what the tags of the lots mean, with all that the
+// hierarchy leads to from them: a satellite lends between tiers.
+func (e *exchange) addDefinitions(records *wire.RecordWriter, lots []boughtLot) error {
+	all, err := loadDefinitions(e.tx, e.account)
+	if err != nil {
+		return err
+	}
+	tags := make([]string, len(lots))
+	for i, lot := range lots {
+		tags[i] = lot.Tag
+	}
+	for _, tag := range all.tiers().family(tags) {
+		record, err := all.byTag[tag].record()
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package ssm
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -11,14 +10,15 @@ import (
 	"gorm.io/gorm"
 )
 
-// LicenseType says whether a lot ends.
+// LicenseType says whether a lot ends, and what it is for.
 type LicenseType string
 
 // The types of a lot.
 const (
 	Perpetual    LicenseType = "perpetual"
 	Subscription LicenseType = "subscription"
-	// Mixed is the type of a license that has lots of both.
+	Evaluation   LicenseType = "evaluation" // it ends as well
+	// Mixed is the type of a license that has lots of several types.
 	Mixed LicenseType = "mixed"
 )
 
@@ -40,17 +40,20 @@ type License struct {
 	Type           LicenseType `json:"type"`
 	Quantity       int64       `json:"quantity"` // of the lots that are live now
 	InUse          int64       `json:"in_use"`
+	Reserved       int64       `json:"reserved"`
 	Lots           []Lot       `json:"lots"`
 }
 
 // Lot is one purchase: a quantity from a start to an end. It counts from Start
 // on, and no longer at End.
 type Lot struct {
-	ID       string      `json:"id"`
-	Type     LicenseType `json:"type"`
-	Quantity int64       `json:"quantity"`
-	Start    time.Time   `json:"start"`
-	End      *time.Time  `json:"end"` // none for perpetual
+	ID             string      `json:"id"`
+	Type           LicenseType `json:"type"`
+	Quantity       int64       `json:"quantity"`
+	Start          time.Time   `json:"start"`
+	End            *time.Time  `json:"end"` // none for perpetual
+	Order          string      `json:"order,omitempty"`
+	SubscriptionID string      `json:"subscription_id,omitempty"`
 }
 
 func (l Lot) live(now time.Time) bool {
@@ -65,7 +68,9 @@ type Order struct {
 	Type           LicenseType // "" is perpetual, or subscription where End is set
 	Quantity       int64       // 1 to 2^31
 	Start          time.Time   // zero is now
-	End            *time.Time  // only of a subscription, and needed there
+	End            *time.Time  // none for perpetual, and needed otherwise
+	Number         string      // of the order; may be left out, like the next
+	SubscriptionID string
 }
 
 // check fills in what was left out. ErrRefused.
@@ -75,6 +80,14 @@ func (o *Order) check(now time.Time) (err error) {
 	}
 	if o.Name, err = checkName("the license's name", o.Name); err != nil {
 		return err
+	}
+	for what, text := range map[string]*string{"the order's number": &o.Number, "the subscription's id": &o.SubscriptionID} {
+		if *text == "" {
+			continue
+		}
+		if *text, err = checkName(what, *text); err != nil {
+			return err
+		}
 	}
 	if o.Type == "" {
 		o.Type = Perpetual
@@ -88,10 +101,10 @@ func (o *Order) check(now time.Time) (err error) {
 	switch {
 	case o.Quantity < 1 || o.Quantity > maxQuantity:
 		return refuse("a lot holds 1 to %d licenses, not %d; nothing was changed", int64(maxQuantity), o.Quantity)
-	case o.Type != Perpetual && o.Type != Subscription:
-		return refuse("a license is perpetual or subscription, not %.40q; nothing was changed", o.Type)
-	case o.Type == Subscription && o.End == nil:
-		return refuse("a subscription needs an end; nothing was changed: name it with --end")
+	case o.Type != Perpetual && o.Type != Subscription && o.Type != Evaluation:
+		return refuse("a license is perpetual, subscription or evaluation, not %.40q; nothing was changed", o.Type)
+	case o.Type != Perpetual && o.End == nil:
+		return refuse("a license of the type %s needs an end; nothing was changed: name it with --end", o.Type)
 	case o.Type == Perpetual && o.End != nil:
 		return refuse("a perpetual license has no end; nothing was changed: leave --end out, or order a subscription")
 	case o.End != nil && !o.End.After(o.Start):
@@ -99,15 +112,6 @@ func (o *Order) check(now time.Time) (err error) {
 	}
 	return nil
 }
-
-type entitlementRow struct {
-	ID        int64 `gorm:"primaryKey"`
-	AccountID int64
-	Tag       string
-	Name      string
-}
-
-func (entitlementRow) TableName() string { return "entitlements" }
 
 type lotRow struct {
 	ID               string `gorm:"primaryKey"`
@@ -117,13 +121,16 @@ type lotRow struct {
 	Quantity         int64
 	StartAt          time.Time
 	EndAt            *time.Time
+	OrderNumber      string
+	SubscriptionID   string `gorm:"column:subscription_id"`
 	CreatedAt        time.Time
 }
 
 func (lotRow) TableName() string { return "lots" }
 
 func (r lotRow) domain() Lot {
-	return Lot{ID: r.ID, Type: LicenseType(r.Type), Quantity: r.Quantity, Start: r.StartAt, End: r.EndAt}
+	return Lot{ID: r.ID, Type: LicenseType(r.Type), Quantity: r.Quantity, Start: r.StartAt, End: r.EndAt,
+		Order: r.OrderNumber, SubscriptionID: r.SubscriptionID}
 }
 
 // AddLicense adds a lot; the virtual account and the tag are made if missing,
@@ -148,8 +155,8 @@ func (u *Upstream) AddLicense(ctx context.Context, order Order) (License, error)
 		if err != nil {
 			return err
 		}
-		row := lotRow{ID: uuid.NewString(), VirtualAccountID: virtual.ID, EntitlementID: entitlement.ID, Type: string(order.Type),
-			Quantity: order.Quantity, StartAt: order.Start.UTC(), CreatedAt: now}
+		row := lotRow{ID: uuid.NewString(), VirtualAccountID: virtual.ID, EntitlementID: entitlement, Type: string(order.Type),
+			Quantity: order.Quantity, StartAt: order.Start.UTC(), OrderNumber: order.Number, SubscriptionID: order.SubscriptionID, CreatedAt: now}
 		if order.End != nil {
 			end := order.End.UTC()
 			row.EndAt = &end
@@ -170,19 +177,19 @@ func (u *Upstream) AddLicense(ctx context.Context, order Order) (License, error)
 	return license, err
 }
 
-// entitle finds the tag of the account, or makes it, and gives it its newest name.
-func entitle(tx *gorm.DB, account accountRow, order Order) (entitlementRow, error) {
-	var row entitlementRow
-	err := tx.Where("account_id = ? AND tag = ?", account.ID, order.Tag).Take(&row).Error
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		row = entitlementRow{AccountID: account.ID, Tag: order.Tag, Name: order.Name}
-		return row, tx.Create(&row).Error
-	case err != nil || row.Name == order.Name:
-		return row, err
+// entitle finds the definition of the tag, or makes it, of the type of its
+// first lot; and gives it its newest name.
+func entitle(tx *gorm.DB, account accountRow, order Order) (id int64, err error) {
+	all, err := loadDefinitions(tx, account)
+	if err != nil {
+		return 0, err
 	}
-	row.Name = order.Name
-	return row, tx.Model(&row).Select("name").Updates(&row).Error
+	definition := all.find(order.Tag)
+	if _, known := all.byTag[order.Tag]; !known {
+		definition.Type = order.Type
+	}
+	definition.Name = order.Name
+	return all.save(tx, definition)
 }
 
 // Licenses lists what the account has and uses, by virtual account and tag; ""
@@ -220,10 +227,10 @@ func listLicenses(tx *gorm.DB, account accountRow, now time.Time) ([]License, er
 	}
 	var used []struct {
 		VirtualAccount, Tag, Name string
-		InUse                     int64
+		InUse, Reserved           int64
 	}
 	if err := tx.Raw(`SELECT v.name AS virtual_account, r.value ->> '$.tag' AS tag, coalesce(e.name, '') AS name,
-			sum(r.value ->> '$.in_use') AS in_use
+			sum(r.value ->> '$.in_use') AS in_use, sum(coalesce(r.value ->> '$.reserved', 0)) AS reserved
 		FROM virtual_accounts v
 		JOIN satellites s ON s.virtual_account_id = v.id
 		JOIN records r ON r.satellite = s.id AND r.kind = 'usage'
@@ -233,7 +240,8 @@ func listLicenses(tx *gorm.DB, account accountRow, now time.Time) ([]License, er
 		return nil, err
 	}
 	for _, x := range used {
-		license(x.VirtualAccount, x.Tag, x.Name).InUse = x.InUse
+		l := license(x.VirtualAccount, x.Tag, x.Name)
+		l.InUse, l.Reserved = x.InUse, x.Reserved
 	}
 	licenses := make([]License, 0, len(byKey))
 	for _, l := range byKey {
@@ -269,7 +277,7 @@ type boughtLot struct {
 func boughtLots(tx *gorm.DB, where string, args ...any) ([]boughtLot, error) {
 	var lots []boughtLot
 	err := tx.Table("lots l").
-		Select("l.id, l.virtual_account_id, l.entitlement_id, l.type, l.quantity, l.start_at, l.end_at, l.created_at, v.name AS virtual_account, e.tag, e.name").
+		Select("l.id, l.virtual_account_id, l.entitlement_id, l.type, l.quantity, l.start_at, l.end_at, l.order_number, l.subscription_id, l.created_at, v.name AS virtual_account, e.tag, e.name").
 		Joins("JOIN virtual_accounts v ON v.id = l.virtual_account_id").
 		Joins("JOIN entitlements e ON e.id = l.entitlement_id").
 		Where(where, args...).Order("l.created_at, l.id").Scan(&lots).Error

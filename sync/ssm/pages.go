@@ -113,6 +113,47 @@ func (p *Portal) satellites(w http.ResponseWriter, r *http.Request) error {
 	return p.render(w, r, http.StatusOK, "satellites", "Satellites", list)
 }
 
+// approvalsPage is the list of upgrades, with what went wrong with the last decision.
+type approvalsPage struct {
+	Approvals []Approval
+	Error     string
+	MaxReason int
+}
+
+func (p *Portal) approvals(w http.ResponseWriter, r *http.Request) error {
+	return p.showApprovals(w, r, http.StatusOK, "")
+}
+
+func (p *Portal) showApprovals(w http.ResponseWriter, r *http.Request, status int, problem string) error {
+	list, err := p.u.Approvals(r.Context())
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, status, "approvals", "Approvals", approvalsPage{list, problem, maxReason})
+}
+
+func (p *Portal) decideApproval(w http.ResponseWriter, r *http.Request) error {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return refuse("there is no such approval")
+	}
+	switch decision := r.PostFormValue("decision"); decision {
+	case "approve":
+		_, err = p.u.Approve(r.Context(), id)
+	case "decline":
+		_, err = p.u.Decline(r.Context(), id, r.PostFormValue("reason"))
+	default:
+		err = refuse("the form says neither approve nor decline; nothing was changed")
+	}
+	if errors.Is(err, ErrRefused) {
+		return p.showApprovals(w, r, http.StatusUnprocessableEntity, told(err))
+	}
+	if err != nil {
+		return err
+	}
+	return seeOther(w, r, "/approvals")
+}
+
 // exchangePage is the form for a request.
 type exchangePage struct {
 	AnswerOptions

@@ -81,6 +81,8 @@ func (p *Portal) routes() http.Handler {
 	pages.HandleFunc("POST /portal/signout", p.closed(p.signOut))
 	pages.HandleFunc("GET /portal", p.closed(p.licenses))
 	pages.HandleFunc("GET /portal/satellites", p.closed(p.satellites))
+	pages.HandleFunc("GET /portal/approvals", p.closed(p.approvals))
+	pages.HandleFunc("POST /portal/approvals/{id}", p.closed(p.decideApproval))
 	pages.HandleFunc("GET /portal/exchange", p.closed(p.exchangeForm))
 	pages.HandleFunc("POST /portal/exchange", p.closed(p.exchange))
 	pages.HandleFunc("GET /portal/exchange/{id}", p.closed(p.answered))
@@ -180,6 +182,7 @@ func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, name
 		for _, item := range []kit.NavItem{
 			{Label: "Licenses", Icon: "certificate", URL: portalPath},
 			{Label: "Satellites", Icon: "satellite", URL: portalPath + "/satellites"},
+			{Label: "Approvals", Icon: "circle-check", URL: portalPath + "/approvals"},
 			{Label: "Exchange by file", Icon: "file-export", URL: portalPath + "/exchange"},
 		} {
 			item.Active = r.URL.Path == item.URL || item.URL != portalPath && strings.HasPrefix(r.URL.Path, item.URL+"/")

@@ -218,8 +218,10 @@ func checkRecord(record wire.Record) error {
 		var usage wire.UsageRecord
 		err = record.Decode(&usage)
 		key = usage.VirtualAccount + "\t" + usage.Tag
-		if err == nil && (usage.InUse < 0 || usage.InUse > maxInUse) {
-			err = fmt.Errorf("%w: usage of %d, 0 to %d is read", wire.ErrMalformed, usage.InUse, int64(maxInUse))
+		for _, count := range []int64{usage.InUse, usage.Reserved} {
+			if err == nil && (count < 0 || count > maxInUse) {
+				err = fmt.Errorf("%w: usage of %d, 0 to %d is read", wire.ErrMalformed, count, int64(maxInUse))
+			}
 		}
 	}
 	if err == nil && key != record.Key {

@@ -19,6 +19,14 @@ func checkNames(m wire.Manifest) error {
 	if len(m.SatelliteID) > maxName || len(m.Account.ID) > maxName {
 		return refuse("the satellite or its account has an id of more than %d bytes; nothing was changed", maxName)
 	}
+	if accepted := m.Request.AgreementAccepted; accepted != "" {
+		if _, err := checkText("the accepted version of the agreement", accepted, maxAgreementVersion); err != nil {
+			return err
+		}
+	}
+	if err := checkUpgrade(m.Request.Upgrade); err != nil {
+		return err
+	}
 	_, err := checkName("the name of the satellite's account", m.Account.Name)
 	return err
 }

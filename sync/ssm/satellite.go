@@ -31,8 +31,9 @@ type Satellite struct {
 	LastSyncAt           time.Time `json:"last_sync_at"`
 	Deadline             time.Time `json:"deadline"`
 	RegisteredAt         time.Time `json:"registered_at"`
-	CertificateExpiresAt time.Time `json:"certificate_expires_at"` // of the sub CA
-	KeySHA256            string    `json:"key_sha256"`             // of the sub CA's public key, hexadecimal
+	AgreementAccepted    string    `json:"agreement_accepted,omitempty"` // version, as last told
+	CertificateExpiresAt time.Time `json:"certificate_expires_at"`       // of the sub CA
+	KeySHA256            string    `json:"key_sha256"`                   // of the sub CA's public key, hexadecimal
 }
 
 type satelliteRow struct {
@@ -47,6 +48,8 @@ type satelliteRow struct {
 	LastSyncAt       time.Time
 	Deadline         time.Time
 	RegisteredAt     time.Time
+
+	AgreementAccepted string
 }
 
 func (satelliteRow) TableName() string { return "satellites" }
@@ -62,7 +65,7 @@ func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 			Devices, Tokens, Reports int64
 		}
 		err := tx.Raw(`SELECT s.id, s.satellite_id, s.local_account_id, s.local_account, s.virtual_account_id, s.public_key,
-				s.sub_ca, s.last_sequence, s.last_sync_at, s.deadline, s.registered_at, a.name AS account, v.name AS virtual_account,
+				s.sub_ca, s.last_sequence, s.last_sync_at, s.deadline, s.registered_at, s.agreement_accepted, a.name AS account, v.name AS virtual_account,
 				coalesce((SELECT count FROM states WHERE satellite = s.id AND kind = 'device'), 0) AS devices,
 				coalesce((SELECT count FROM states WHERE satellite = s.id AND kind = 'token'), 0) AS tokens,
 				(SELECT count(*) FROM reports WHERE satellite = s.id) AS reports
@@ -85,6 +88,7 @@ func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 				Devices: r.Devices, Tokens: r.Tokens, Reports: r.Reports,
 				LastSyncAt: r.Bound.LastSyncAt, Deadline: r.Bound.Deadline, RegisteredAt: r.Bound.RegisteredAt,
 				CertificateExpiresAt: subCA.NotAfter, KeySHA256: hex.EncodeToString(key[:]),
+				AgreementAccepted: r.Bound.AgreementAccepted,
 			}
 			if now.After(r.Bound.Deadline) {
 				satellite.Status = "lapsed"

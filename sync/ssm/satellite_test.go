@@ -57,6 +57,8 @@ type peer struct {
 	base      int64
 	held      map[wire.RecordKind]map[string]wire.Record
 	omits     []string
+	upgrade   *wire.UpgradeRequest
+	accepted  string // version of the agreement
 }
 
 func newPeer(t *testing.T, c *clock, root *x509.Certificate, id, virtual string) *peer {
@@ -136,7 +138,8 @@ func (p *peer) manifest(scope wire.Scope) wire.Manifest {
 	p.sequence++
 	m := wire.Manifest{Kind: wire.SyncRequest, CreatedAt: p.clock.now(), SatelliteID: p.id, Sequence: p.sequence,
 		Account:     wire.SyncAccount{ID: p.accountID, Name: "Plant", SmartAccount: "Example GmbH", VirtualAccount: p.virtual},
-		StateDigest: p.digests(), Request: &wire.RequestPart{Scope: scope, BaseSequence: p.base, PrivacyOmits: p.omits}}
+		StateDigest: p.digests(), Request: &wire.RequestPart{Scope: scope, BaseSequence: p.base, PrivacyOmits: p.omits,
+			Upgrade: p.upgrade, AgreementAccepted: p.accepted}}
 	if scope == wire.ScopeRegistration {
 		m.Request.CertificateRequest = p.csr()
 	}
@@ -194,6 +197,8 @@ func (p *peer) request(scope wire.Scope, records ...wire.Record) []byte {
 // response reads what the upstream answered, under the root alone.
 type response struct {
 	wire.Manifest
+	meanings     map[string]wire.EntitlementRecord
+	tags         []string // of the meanings, in their order
 	lots         []wire.LotRecord
 	acknowledged []string
 }
@@ -206,12 +211,22 @@ func (p *peer) read(body []byte) response {
 		return certs.VerifyUsage(parsed[0], parsed[1:], []*x509.Certificate{p.root}, certs.UpstreamUsage, p.clock.now())
 	})
 	p.must(err)
-	r := response{Manifest: container.Manifest}
+	r := response{Manifest: container.Manifest, meanings: map[string]wire.EntitlementRecord{}}
 	p.must(container.Records(func(record wire.Record) error {
 		switch record.Kind {
+		case wire.RecordEntitlement:
+			var meaning wire.EntitlementRecord
+			p.must(record.Decode(&meaning))
+			if _, told := r.meanings[meaning.HigherTier]; meaning.HigherTier != "" && !told || len(r.lots) > 0 {
+				p.t.Errorf("what %s means comes before %q, or after %d lots", record.Key, meaning.HigherTier, len(r.lots))
+			}
+			r.meanings[record.Key], r.tags = meaning, append(r.tags, record.Key)
 		case wire.RecordLot:
 			var lot wire.LotRecord
 			p.must(record.Decode(&lot))
+			if _, told := r.meanings[lot.Tag]; !told {
+				p.t.Errorf("a lot of %s comes, and nothing said before what that is", lot.Tag)
+			}
 			r.lots = append(r.lots, lot)
 		case wire.RecordAcknowledgement:
 			r.acknowledged = append(r.acknowledged, record.Key)
@@ -272,22 +287,38 @@ func state(t *testing.T, u *Upstream) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	licenses, err := u.Licenses(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
 	accounts, err := u.Accounts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	var licenses []License
+	for _, account := range accounts {
+		own, err := u.Licenses(t.Context(), account.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		licenses = append(licenses, own...)
+	}
+	approvals, err := u.Approvals(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreement, err := u.Agreement(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var records []recordRow
+	var definitions []entitlementRow
 	var answers []int64
 	db := u.store.reader
 	if err := db.Order("satellite, kind, key").Find(&records).Error; err != nil {
 		t.Fatal(err)
 	}
+	if err := db.Order("id").Find(&definitions).Error; err != nil {
+		t.Fatal(err)
+	}
 	if err := db.Model(&answerRow{}).Order("id").Pluck("id", &answers).Error; err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%+v\n%+v\n%+v\n%+v\n%v", accounts, satellites, licenses, records, answers)
+	return fmt.Sprintf("%+v\n%+v\n%+v\n%+v\n%+v\n%+v\n%+v\n%v", accounts, satellites, licenses, definitions, approvals, agreement.Version, records, answers)
 }

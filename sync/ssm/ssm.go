@@ -66,6 +66,9 @@ func Open(ctx context.Context, dir, keyFile string, now func() time.Time) (*Upst
 	if u.store, err = openStore(ctx, database); err != nil {
 		return nil, err
 	}
+	if err := u.ensureAgreement(ctx); err != nil {
+		return nil, errors.Join(err, u.Close())
+	}
 	return u, nil
 }
 

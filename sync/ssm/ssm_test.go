@@ -184,6 +184,9 @@ func TestAnOrderThatMakesNoSenseIsRefused(t *testing.T) {
 		"unknown type":             {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, Type: "rent"},
 		"subscription without end": {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, Type: Subscription},
 		"perpetual with end":       {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, Type: Perpetual, End: &end},
+		"evaluation without end":   {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, Type: Evaluation},
+		"order in two lines":       {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, Number: "a\nb"},
+		"long subscription id":     {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, SubscriptionID: strings.Repeat("x", 256)},
 		"end before start":         {VirtualAccount: "V", Tag: "t", Name: "T", Quantity: 1, End: &before},
 	} {
 		if _, err := u.AddLicense(t.Context(), order); !errors.Is(err, ErrRefused) {

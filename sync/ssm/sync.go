@@ -1,6 +1,7 @@
 package ssm
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -167,10 +168,17 @@ func (e *exchange) respond() (Answer, error) {
 	}
 	defer func() { _ = records.Close() }()
 	m := e.request.Manifest
+	if reason == "" {
+		if err := e.keepUpgrade(); err != nil {
+			return Answer{}, err
+		}
+		// An acceptance was given, whatever a satellite remembers of it.
+		e.satellite.AgreementAccepted = cmp.Or(m.Request.AgreementAccepted, e.satellite.AgreementAccepted)
+	}
 	e.satellite.LocalAccount = m.Account.Name
 	e.satellite.LastSequence, e.satellite.LastSyncAt, e.satellite.Deadline = m.Sequence, e.now, e.now.Add(lapse)
 	if err := e.tx.Model(&e.satellite).
-		Select("local_account", "public_key", "sub_ca", "last_sequence", "last_sync_at", "deadline", "registered_at").
+		Select("local_account", "public_key", "sub_ca", "last_sequence", "last_sync_at", "deadline", "registered_at", "agreement_accepted").
 		Updates(&e.satellite).Error; err != nil {
 		return Answer{}, err
 	}

@@ -28,7 +28,7 @@ func TestAnAccountIsRegisteredSuppliedAndSettledByFile(t *testing.T) {
 		t.Errorf("the registration was answered by %+v", a)
 	}
 	r := p.apply(a.Body)
-	if r.Response.AccountType != "standard" || r.Response.DomainIdentifier != "example.com" || r.Response.AgreementVersion != "1.0" {
+	if r.Response.AccountType != "standard" || r.Response.DomainIdentifier != "example.com" || r.Response.AgreementVersion != "1" {
 		t.Errorf("the response tells the account as %+v", r.Response)
 	}
 	if want := c.now().Add(90 * day); !r.Response.Deadline.Equal(want) {
@@ -270,6 +270,9 @@ func TestARequestThatCannotBeKeptIsRefusedWhole(t *testing.T) {
 		"kind of a response": {wire.Record{Kind: wire.RecordLot, Key: "x", Value: []byte(`{}`)}, ErrRefused, `"lot"`},
 		"foreign key":        {wire.Record{Kind: wire.RecordDevice, Key: "x", Value: []byte(`{"piid":"y"}`)}, wire.ErrMalformed, "device"},
 		"negative usage":     {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":-1}`)}, wire.ErrMalformed, "-1"},
+		"negative reserve":   {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":1,"reserved":-2}`)}, wire.ErrMalformed, "-2"},
+		"huge reserve":       {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":1,"reserved":9007199254740993}`)}, wire.ErrMalformed, "9007199254740993"},
+		"a tag's meaning":    {wire.Record{Kind: wire.RecordEntitlement, Key: "t", Value: []byte(`{}`)}, ErrRefused, `"entitlement"`},
 		"no value":           {wire.Record{Kind: wire.RecordToken, Key: "t"}, wire.ErrMalformed, "token"},
 		"no key":             {wire.Record{Kind: wire.RecordToken, Removed: true}, wire.ErrMalformed, "key"},
 		"foreign digest":     {wire.Record{Kind: wire.RecordReport, Key: "00", Value: []byte(`{"report":"e30="}`)}, wire.ErrMalformed, "digest"},

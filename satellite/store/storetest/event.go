@@ -83,3 +83,37 @@ func eventsAreListed(t *testing.T, s satellite.Store) {
 		equal(t, fmt.Sprintf("events of %+v", c.filter), got, want)
 	}
 }
+
+func eventsArePruned(t *testing.T, s satellite.Store) {
+	update(t, s, func(tx satellite.Tx) error {
+		for n := range 10 {
+			if err := tx.Record(satellite.Event{At: at(n), Type: "story"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	after := func(number int64) (events []satellite.Event) {
+		view(t, s, func(tx satellite.Tx) (err error) {
+			events, err = tx.EventsAfter(satellite.EventKey{Node: "1", Number: number}, 100)
+			return err
+		})
+		return events
+	}
+	all := after(0)
+	for _, last := range []int{2, 5} {
+		want := satellite.EventBeginning{Node: "1", Number: all[last].Number, Hash: all[last].Hash, At: all[last].At, PrunedAt: at(20)}
+		update(t, s, func(tx satellite.Tx) error { return tx.PruneEvents(want) })
+		equal(t, "the events that are left", after(0), all[last+1:])
+		view(t, s, func(tx satellite.Tx) error {
+			list, err := tx.EventBeginnings()
+			equal(t, "the beginnings", list, []satellite.EventBeginning{want})
+			return err
+		})
+	}
+	// The chain goes on behind its end, not behind its beginning.
+	update(t, s, func(tx satellite.Tx) error { return tx.Record(satellite.Event{At: at(11), Type: "story"}) })
+	if rest := after(0); len(rest) != 5 || rest[4].Number != 11 || rest[4].PreviousHash != all[9].Hash {
+		t.Errorf("after the pruning the chain is %+v", rest)
+	}
+}

@@ -30,6 +30,8 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"an update may go on after a refused statement", refusedStatement},
 		{"events are numbered without gaps and form a chain", eventsFormAChain},
 		{"events are listed newest first, by filter and page", eventsAreListed},
+		{"pruned events are gone and the beginning of their chain is kept", eventsArePruned},
+		{"an alert is open once and closes", alertsOpenOnceAndClose},
 
 		{"every field of every noun comes back as it went in", roundTrips},
 		{"saving changes what it says and nothing else", savesChange},
@@ -50,9 +52,16 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"listings are read page by page", pages},
 		{"a device is found by product id and serial number among many of one prefix", byUDI},
 		{"a recount equals the counters", recount},
+		{"lots are read in the order of their ends, page by page", endingLots},
+		{"what was moved of a lot is kept from both sides, as long as there is the lot", lotTransfers},
+		{"pools of which a lot has begun or ended are found", duePools},
+		{"a recount finds a fault in what lots and transfers make", recountLots},
+		{"an alert is open once for each key, and closes", openAlerts},
 		{"a count of zero keeps its measurement", zeroUsage},
 		{"replies are kept for a repeat and dropped by age, a few at a time", replies},
 		{"jobs, sessions and users", smallNouns},
+		{"the clock is as it was saved last", clock},
+		{"silent devices are those that hold licenses, by served time", silence},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			t.Parallel()

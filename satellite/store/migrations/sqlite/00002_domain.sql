@@ -43,7 +43,7 @@ ALTER TABLE instances ADD COLUMN ha_role        TEXT    NOT NULL DEFAULT '';
 ALTER TABLE instances ADD COLUMN reply_digest   TEXT    NOT NULL DEFAULT ''; -- of the last reply
 ALTER TABLE instances ADD COLUMN other_digest   TEXT    NOT NULL DEFAULT ''; -- of the reply that another copy of the device may have got
 UPDATE instances SET export_allowed = COALESCE((SELECT t.export_controlled FROM tokens t WHERE t.hash = instances.token_hash), 0);
-CREATE INDEX instances_silent ON instances (last_served) WHERE authorization_state IN ('authorized', 'out of compliance');
+CREATE INDEX instances_silent ON instances (last_served) WHERE registration_state = 'registered' AND authorization_state IN ('authorized', 'out of compliance');
 CREATE INDEX instances_application ON instances (virtual_account_id, application_id) WHERE application_id <> '';
 CREATE INDEX instances_certificate ON instances (certificate_not_after) WHERE registration_state = 'registered';
 
