@@ -216,7 +216,7 @@ func TestAnAccountEndsInTheDocumentedOrder(t *testing.T) {
 		w.must(w.service.RemoveInstance(w.ctx, admin, piid))
 	}
 	w.agreed("9", "") // opens an alert that only the deletion closes
-	w.alerts("agreement-updated")
+	w.alarmed("agreement-updated")
 	w.must(w.service.DeleteAccount(w.ctx, admin, id))
 	refused(t, w.service.DeleteAccount(w.ctx, admin, id), satellite.KindNotFound, "account-not-found")
 	_, err = w.service.FindAccount(w.ctx, admin, "Plant")

@@ -28,7 +28,7 @@ func (w *world) openAlerts() (types []string) {
 	return types
 }
 
-func (w *world) alerts(want ...string) {
+func (w *world) alarmed(want ...string) {
 	w.Helper()
 	if got := w.openAlerts(); strings.Join(got, " ") != strings.Join(want, " ") {
 		w.Errorf("the open alerts are %v, want %v", got, want)
@@ -46,11 +46,11 @@ func TestNoTokenWithoutTheAgreementInForce(t *testing.T) {
 	w.must(create(""))
 	refused(t, create("1.0"), satellite.KindConflict, "agreement-outdated", "1.0")
 	refused(t, w.service.AcceptAgreement(w.ctx, admin, w.account.ID, "1.0"), satellite.KindConflict, "agreement-unknown")
-	w.alerts()
+	w.alarmed()
 
 	w.trust()
 	w.agreed("1.0", "Be good.")
-	w.alerts("agreement-pending")
+	w.alarmed("agreement-pending")
 	w.unchanged("a token without acceptance", func() {
 		refused(t, create(""), satellite.KindConflict, "agreement-not-accepted", `Version "1.0"`, `satellite agreement accept --account "Plant"`, "devices go on working")
 		refused(t, create("0.9"), satellite.KindConflict, "agreement-outdated", "0.9", "1.0")
@@ -61,7 +61,7 @@ func TestNoTokenWithoutTheAgreementInForce(t *testing.T) {
 	clerk := satellite.Actor{Name: "clerk@plant.example", Role: satellite.RoleSystemOperator}
 	_, text, err := w.service.CreateToken(w.ctx, clerk, satellite.NewToken{AccountID: w.account.ID, AcceptAgreement: "1.0"})
 	w.must(err)
-	w.alerts()
+	w.alarmed()
 	w.must(create(""))
 	w.unchanged("accepting it again", func() { w.must(w.service.AcceptAgreement(w.ctx, admin, w.account.ID, "1.0")) })
 	d := w.device("1").register(text)
@@ -73,7 +73,7 @@ func TestNoTokenWithoutTheAgreementInForce(t *testing.T) {
 	// A newer one blocks tokens, and no device.
 	w.clock.advance(day)
 	w.agreed("2.0", "Be better.")
-	w.alerts("agreement-updated")
+	w.alarmed("agreement-updated")
 	refused(t, create(""), satellite.KindConflict, "agreement-not-accepted", "2.0")
 	refused(t, create("1.0"), satellite.KindConflict, "agreement-outdated", "2.0")
 	d.ok(d.authorization("A", 1))
@@ -93,9 +93,9 @@ func TestNoTokenWithoutTheAgreementInForce(t *testing.T) {
 		t.Errorf("the text is %q (%v)", state.Current.Text, err)
 	}
 	w.agreed("3.0", "")
-	w.alerts("agreement-updated")
+	w.alarmed("agreement-updated")
 	w.agreed("", "")
-	w.alerts()
+	w.alarmed()
 	w.audit()
 }
 

@@ -83,7 +83,7 @@ func TestALimitedAccountBecomesAStandardOneAndLosesNothing(t *testing.T) {
 	if err != nil || u.Status != satellite.UpgradeRequested || u.DomainIdentifier != "small.example" || u.Name != "Small & Co" {
 		t.Fatalf("the upgrade is %+v (%v)", u, err)
 	}
-	w.alerts("authorization-pending")
+	w.alarmed("authorization-pending")
 	w.unchanged("the same again", func() {
 		_, err := w.service.RequestUpgrade(w.ctx, admin, id, satellite.NewUpgrade{Name: "Small & Co"})
 		refused(t, err, satellite.KindConflict, "upgrade-waiting", "small.example", "requested")
@@ -104,7 +104,7 @@ func TestALimitedAccountBecomesAStandardOneAndLosesNothing(t *testing.T) {
 	if after := w.belongings(); after != before {
 		t.Errorf("the upgrade changed more than the account:\n%s\nbefore:\n%s", after, before)
 	}
-	w.alerts()
+	w.alarmed()
 	if u, err = w.service.Upgrade(w.ctx, admin, id); err != nil || u.Status != satellite.UpgradeApproved || u.AnsweredAt.IsZero() {
 		t.Errorf("the upgrade is %+v (%v)", u, err)
 	}
@@ -137,7 +137,7 @@ func TestAChangedIdentifierWaitsAndTheAccountStaysLimited(t *testing.T) {
 	if u, err = w.service.Upgrade(w.ctx, admin, id); err != nil || u.Status != satellite.UpgradePending || u.DomainIdentifier != "small-group.example" {
 		t.Fatalf("the upgrade is %+v (%v)", u, err)
 	}
-	w.alerts("authorization-pending")
+	w.alarmed("authorization-pending")
 	if a, err := w.service.FindAccount(w.ctx, admin, "Small"); err != nil || a.Type != satellite.AccountLimited || a.DomainIdentifier != "abc123.smb" {
 		t.Errorf("meanwhile the account is %+v (%v)", a, err)
 	}
@@ -150,7 +150,7 @@ func TestAChangedIdentifierWaitsAndTheAccountStaysLimited(t *testing.T) {
 		refused(t, err, satellite.KindInvalid, "sync-file-malformed", "upgrade")
 	})
 	w.limited(&wire.UpgradeAnswer{Status: wire.UpgradeDeclined, RequestedAt: u.RequestedAt, Reason: "Another company has\nthat domain."})
-	w.alerts()
+	w.alarmed()
 	if u, err = w.service.Upgrade(w.ctx, admin, id); err != nil || u.Status != satellite.UpgradeDeclined || u.Reason != "Another company has that domain." {
 		t.Errorf("the upgrade is %+v (%v)", u, err)
 	}
@@ -165,9 +165,9 @@ func TestAChangedIdentifierWaitsAndTheAccountStaysLimited(t *testing.T) {
 	second, err := w.service.RequestUpgrade(w.ctx, admin, id, satellite.NewUpgrade{})
 	w.must(err)
 	w.limited(&wire.UpgradeAnswer{Status: wire.UpgradeDeclined, RequestedAt: first.RequestedAt})
-	w.alerts("authorization-pending")
+	w.alarmed("authorization-pending")
 	w.standard("small.example", &wire.UpgradeAnswer{Status: wire.UpgradeApproved, RequestedAt: second.RequestedAt})
-	w.alerts()
+	w.alarmed()
 	w.audit()
 }
 

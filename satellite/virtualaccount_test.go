@@ -57,7 +57,7 @@ func TestAVirtualAccountGetsAnotherNameAndTheUpstreamLearnsIt(t *testing.T) {
 		_, err = w.service.SetVirtualAccount(w.ctx, admin, id, "lab", text("Lab"), text(""))
 		w.must(err)
 	})
-	w.alerts("insufficient-licenses")
+	w.alarmed("insufficient-licenses")
 	described, err := w.service.SetVirtualAccount(w.ctx, admin, id, "Lab", nil, text("Second floor"))
 	if err != nil || described.Description != "Second floor" || described.Name != "Lab" {
 		t.Errorf("it is %+v (%v)", described, err)
@@ -96,7 +96,7 @@ func TestAVirtualAccountGetsAnotherNameAndTheUpstreamLearnsIt(t *testing.T) {
 		t.Errorf("the alerts are %+v (%v)", alerts, err)
 	}
 	inLab.ok(inLab.authorization("A", 0))
-	w.alerts()
+	w.alarmed()
 	w.audit()
 }
 
@@ -121,7 +121,7 @@ func TestTheDefaultMovesAndOnlyNewLotsFollow(t *testing.T) {
 	if here, there := w.row("Default", "A").Purchased, w.row("Lab", "A").Purchased; here != 10 || there != 5 {
 		t.Errorf("the old lot of 10 is counted as %d where it was, the new one of 5 as %d", here, there)
 	}
-	w.alerts()
+	w.alarmed()
 	list, err := w.service.VirtualAccounts(w.ctx, admin, id)
 	if err != nil || len(list) != 2 || list[0].Name != "Lab" || !list[0].Default || list[1].Default {
 		t.Errorf("the virtual accounts are %+v (%v)", list, err)
@@ -139,7 +139,7 @@ func TestADeletedVirtualAccountMovesWhatItHolds(t *testing.T) {
 	key := w.external(w.account)
 	w.up.lots[key] = append(w.up.lots[key], lot{tag: "A", quantity: 2, start: begin.Add(-day)}, lot{tag: "B", quantity: 7, start: begin.Add(-day)})
 	w.sync(w.account, false)
-	w.alerts("insufficient-licenses") // 3 of 2
+	w.alarmed("insufficient-licenses") // 3 of 2
 	inDefault.ok(inDefault.authorization("A", 4, "B", 9))
 	w.must(w.service.SetCustomTag(w.ctx, admin, satellite.CustomTagsOf{AccountID: id, VirtualAccount: "Default"}, satellite.CustomTag{Key: "k", Values: []string{"v"}}))
 	w.unchanged("what cannot be", func() {
@@ -154,12 +154,12 @@ func TestADeletedVirtualAccountMovesWhatItHolds(t *testing.T) {
 	if row := w.row("Lab", "B"); row.Purchased != 7 || row.InUse != 9 || row.Balance() != -2 {
 		t.Errorf("B is %+v", row.Pool)
 	}
-	w.alerts("insufficient-licenses") // of B, in Lab
+	w.alarmed("insufficient-licenses") // of B, in Lab
 	w.audit()
 	// Devices go on, tokens too, and the upstream learns where they are.
 	inDefault.ok(inDefault.authorization("A", 5, "B", 7))
 	inLab.ok(inLab.authorization("A", 7))
-	w.alerts()
+	w.alarmed()
 	tokens, err := w.service.Tokens(w.ctx, admin, satellite.TokenFilter{AccountID: id}, satellite.Page{})
 	if err != nil || len(tokens) != 2 || tokens[0].VirtualAccountID != tokens[1].VirtualAccountID {
 		t.Errorf("the tokens are %+v (%v)", tokens, err)

@@ -47,9 +47,24 @@ func (a *api) routes(r huma.API) {
 	get(r, "/accounts", "list-accounts", "Accounts", "List the accounts by name", a.listAccounts)
 	post(r, "/accounts", "create-account", "Accounts", "Create an account", a.createAccount, created, conflict)
 	get(r, "/accounts/{account}", "get-account", "Accounts", "Show an account with its virtual accounts", a.getAccount, missing)
+	patch(r, "/accounts/{account}", "change-account", "Accounts", "Change properties of an account", a.changeAccount, missing, conflict)
+	remove(r, "/accounts/{account}", "delete-account", "Accounts", "Delete an inactive account without devices, with everything in it", a.deleteAccount, nothing, missing, conflict)
+	post(r, "/accounts/{account}/deactivate", "deactivate-account", "Accounts", "Make an account inactive: its devices go on, no more register", a.deactivateAccount, missing, conflict)
+	post(r, "/accounts/{account}/activate", "activate-account", "Accounts", "Make an inactive account active again", a.activateAccount, missing, conflict)
+	post(r, "/accounts/{account}/nominate", "nominate-approver", "Accounts", "Send a new approval code for an account that was never approved", a.nominateApprover, missing, conflict)
+	post(r, "/accounts/{account}/approve", "approve-account", "Accounts", "Approve a pending account with the code that was mailed", a.approveAccount)
+	post(r, "/accounts/{account}/decline", "decline-account", "Accounts", "Decline a pending account with the code that was mailed", a.declineAccount)
+	get(r, "/accounts/{account}/agreement", "get-agreement", "Accounts", "Show the licensing agreement in force, and who accepted which version", a.getAgreement, missing)
+	post(r, "/accounts/{account}/agreement/accept", "accept-agreement", "Accounts", "Accept the licensing agreement in force", a.acceptAgreement, missing, conflict)
+	post(r, "/accounts/{account}/upgrade", "upgrade-account", "Accounts", "Ask the upstream to make a limited account a standard one", a.upgradeAccount, missing, conflict)
+	get(r, "/accounts/{account}/custom-tags", "list-custom-tags", "Accounts", "List the custom tags of a virtual account or a license", a.listCustomTags, missing)
+	post(r, "/accounts/{account}/custom-tags", "set-custom-tag", "Accounts", "Give a custom tag its values", a.setCustomTag, missing, conflict)
+	remove(r, "/accounts/{account}/custom-tags", "remove-custom-tag", "Accounts", "Remove a custom tag", a.removeCustomTag, nothing, missing)
 	get(r, "/accounts/{account}/virtual-accounts", "list-virtual-accounts", "Accounts", "List the virtual accounts, the default one first", a.listVirtualAccounts, missing)
 	post(r, "/accounts/{account}/virtual-accounts", "create-virtual-account", "Accounts", "Create a virtual account", a.createVirtualAccount, created, missing, conflict)
-	remove(r, "/accounts/{account}/virtual-accounts/{virtual_account}", "delete-virtual-account", "Accounts", "Delete an empty virtual account", a.deleteVirtualAccount, nothing, missing, conflict)
+	remove(r, "/accounts/{account}/virtual-accounts/{virtual_account}", "delete-virtual-account", "Accounts", "Delete a virtual account that is empty, or whose content moves to another one", a.deleteVirtualAccount, nothing, missing, conflict)
+	patch(r, "/accounts/{account}/virtual-accounts/{virtual_account}", "change-virtual-account", "Accounts", "Rename or describe a virtual account", a.changeVirtualAccount, missing, conflict)
+	post(r, "/accounts/{account}/virtual-accounts/{virtual_account}/default", "default-virtual-account", "Accounts", "Make a virtual account the default one", a.defaultVirtualAccount, missing)
 	get(r, "/accounts/{account}/certificate-chain", "get-certificate-chain", "Certificates", "Download the chain of the account's device certificates as PEM", a.certificateChain, answersFile(pemType), missing, conflict)
 	get(r, "/accounts/{account}/crl", "get-revocation-list", "Certificates", "Download a new list of the revoked device certificates as PEM", a.revocationList, answersFile(pemType), missing, conflict)
 
@@ -78,6 +93,9 @@ func (a *api) routes(r huma.API) {
 	get(r, "/accounts/{account}/usage-reports", "list-usage-reports", "Usage", "List usage reports, newest first", a.listUsageReports, missing)
 	post(r, "/accounts/{account}/usage-reports", "import-usage-reports", "Usage", "Import a usage file of one or many devices", a.importUsageReports, file("The file that a device saved.", "application/xml", "text/xml", "text/plain"), missing, conflict, oversize)
 
+	get(r, "/mails", "list-mails", "Mails", "List the mails that wait or were sent, newest first, without their text", a.listMails)
+	get(r, "/mails/{id}", "get-mail", "Mails", "Show a mail with its text", a.getMail, missing)
+
 	get(r, "/alerts", "list-alerts", "Alerts", "List alerts that are open, newest first", a.listAlerts, missing)
 	get(r, "/alert-kinds", "list-alert-kinds", "Alerts", "Show the table of alerts with their severities and causes", a.listAlertKinds)
 
@@ -96,6 +114,10 @@ func post[I, O any](r huma.API, path, id, tag, summary string, handle func(conte
 	register(r, http.MethodPost, path, id, tag, summary, handle, options)
 }
 
+func patch[I, O any](r huma.API, path, id, tag, summary string, handle func(context.Context, *I) (*O, error), options ...option) {
+	register(r, http.MethodPatch, path, id, tag, summary, handle, options)
+}
+
 func remove[I, O any](r huma.API, path, id, tag, summary string, handle func(context.Context, *I) (*O, error), options ...option) {
 	register(r, http.MethodDelete, path, id, tag, summary, handle, options)
 }
@@ -109,7 +131,7 @@ func register[I, O any](r huma.API, method, path, id, tag, summary string, handl
 		MaxBodyBytes: maxBody, Responses: map[string]*huma.Response{},
 	}
 	fails(satellite.KindInvalid, satellite.KindUnauthenticated, satellite.KindForbidden, satellite.KindUnavailable, satellite.KindInternal)(&op)
-	if method == http.MethodPost {
+	if method == http.MethodPost || method == http.MethodPatch {
 		fails(satellite.KindTooLarge)(&op)
 		documentProblem(&op, http.StatusUnsupportedMediaType)
 	}

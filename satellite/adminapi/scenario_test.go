@@ -79,7 +79,16 @@ func TestEachRouteAnswersWhatItSays(t *testing.T) {
 	})
 	w.settle(account)
 
-	token := tokenOf(t, w.call(http.MethodPost, "/tokens", asJSON, `{"description":"Roll-out"}`))
+	run(t, w, nil, []scenario{
+		{"the agreement that came", "GET", "/accounts/" + account + "/agreement", "", "", 200, `"version":"1","accepted":false,"text":"Be good.","received_at":"`},
+		{"the agreement of nobody", "GET", "/accounts/nobody/agreement", "", "", 404, `"code":"account-not-found"`},
+		{"a token without the agreement", "POST", "/tokens", asJSON, `{}`, 409, `"code":"agreement-not-accepted"`},
+		{"a token with another version", "POST", "/tokens", asJSON, `{"accept_agreement":"0"}`, 409, `"code":"agreement-outdated"`},
+		{"accepting nothing", "POST", "/accounts/" + account + "/agreement/accept", asJSON, `{}`, 400, `expected required property version`},
+		{"accepting another version", "POST", "/accounts/" + account + "/agreement/accept", asJSON, `{"version":"0"}`, 409, `"code":"agreement-outdated"`},
+		{"accepting the agreement of nobody", "POST", "/accounts/nobody/agreement/accept", asJSON, `{"version":"0"}`, 404, `"code":"account-not-found"`},
+	})
+	token := tokenOf(t, w.call(http.MethodPost, "/tokens", asJSON, `{"description":"Roll-out","accept_agreement":"1"}`))
 	device := w.device(token)
 	names := map[string]string{"{account}": account, "{token}": token, "{piid}": device.PIID}
 
@@ -163,6 +172,76 @@ func TestEachRouteAnswersWhatItSays(t *testing.T) {
 		{"removing it again", "DELETE", "/devices/{piid}", "", "", 404, `"code":"device-not-found"`},
 		{"an address that does not exist", "GET", "/nothing", "", "", 404, `"code":"path-not-found"`},
 		{"a method that does not exist", "DELETE", "/accounts", "", "", 404, `"code":"path-not-found"`},
+	})
+}
+
+func TestTheLifeOfAnAccountByAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	run(t, w, nil, []scenario{
+		{"an account at a public provider", "POST", "/accounts", asJSON, `{"name":"Small","email":"owner@gmail.com"}`, 409, `"code":"public-email"`},
+		{"a limited account of a company", "POST", "/accounts", asJSON, `{"name":"Small","email":"owner@small.example","limited":true}`, 409, `"code":"company-email"`},
+		{"a limited account", "POST", "/accounts", asJSON, `{"name":"Small","email":"owner@gmail.com","limited":true,"headquarters":"Kanda\nTokyo"}`, 201, `"type":"limited"`},
+		{"an account that somebody else approves", "POST", "/accounts", asJSON, `{"name":"Works","email":"clerk@works.example","nominee":"boss@works.example","requester_name":"Clerk"}`, 201, `"status":"pending"`},
+		{"the mails, without their text", "GET", "/mails", "", "", 200, `{"items":[{"id":1,"recipient":"boss@works.example","subject":"Approve the licensing account \"Works\"","created_at":"2026-03-14T09:26:53Z","sent_at":null}],"next":""}`},
+		{"a mail", "GET", "/mails/1", "", "", 200, `Approval code: `},
+		{"a mail that does not exist", "GET", "/mails/99", "", "", 404, `"code":"mail-not-found"`},
+	})
+	mail := w.call(http.MethodGet, "/mails/1", "", "").body
+	code := regexp.MustCompile(`Approval code: ([a-z2-9-]+)`).FindStringSubmatch(mail)[1]
+	run(t, w, map[string]string{"{code}": code}, []scenario{
+		{"a wrong code", "POST", "/accounts/Works/approve", asJSON, `{"code":"x"}`, 403, `"code":"approval-code-wrong"`},
+		{"a code for nobody", "POST", "/accounts/nobody/approve", asJSON, `{"code":"{code}"}`, 403, `"code":"approval-code-wrong"`},
+		{"declining without a reason", "POST", "/accounts/Works/decline", asJSON, `{"code":"{code}"}`, 400, `expected required property reason`},
+		{"declining", "POST", "/accounts/Works/decline", asJSON, `{"code":"{code}","reason":"No."}`, 200, `"status":"inactive"`},
+		{"asking again", "POST", "/accounts/Works/nominate", asJSON, `{"email":"owner@works.example"}`, 200, `"status":"pending"`},
+		{"asking for nobody", "POST", "/accounts/nobody/nominate", asJSON, `{}`, 404, `"code":"account-not-found"`},
+	})
+	mail = w.call(http.MethodGet, "/mails/3", "", "").body
+	code = regexp.MustCompile(`Approval code: ([a-z2-9-]+)`).FindStringSubmatch(mail)[1]
+	run(t, w, map[string]string{"{code}": code}, []scenario{
+		{"approving", "POST", "/accounts/Works/approve", asJSON, `{"code":"{code}"}`, 200, `"status":"active"`},
+		{"asking once it is approved", "POST", "/accounts/Works/nominate", asJSON, `{}`, 409, `"code":"account-approved"`},
+
+		{"changing properties", "PATCH", "/accounts/Works", asJSON, `{"locked":true,"searchable":false,"headquarters":"Osaka"}`, 200, `"headquarters":"Osaka","searchable":false,"locked":true`},
+		{"a name that is taken", "PATCH", "/accounts/Works", asJSON, `{"name":"SMALL"}`, 409, `"code":"account-exists"`},
+		{"a property that does not exist", "PATCH", "/accounts/Works", asJSON, `{"shade":"red"}`, 400, `body.shade: unexpected property`},
+		{"changing nobody", "PATCH", "/accounts/nobody", asJSON, `{}`, 404, `"code":"account-not-found"`},
+
+		{"an upgrade at a public provider", "POST", "/accounts/Small/upgrade", asJSON, `{}`, 409, `"code":"upgrade-public-email"`},
+		{"an upgrade to no domain", "POST", "/accounts/Small/upgrade", asJSON, `{"email":"o@small.example","domain_identifier":"x"}`, 400, `"code":"domain-identifier-invalid"`},
+		{"an upgrade", "POST", "/accounts/Small/upgrade", asJSON, `{"email":"o@small.example"}`, 200, `"status":"requested","name":"Small","domain_identifier":"small.example"`},
+		{"the account with its upgrade and agreement", "GET", "/accounts/Small", "", "", 200, `"upgrade":{"status":"requested"`},
+		{"an upgrade of nobody", "POST", "/accounts/nobody/upgrade", asJSON, `{}`, 404, `"code":"account-not-found"`},
+
+		{"a tag in a limited account", "POST", "/accounts/Small/custom-tags", asJSON, `{"key":"k","values":["v"]}`, 409, `"code":"limited-account"`},
+		{"a tag", "POST", "/accounts/Works/custom-tags?virtual_account=Default", asJSON, `{"key":"site/1","values":["Osaka","Kobe"]}`, 200, `[{"key":"site/1","values":["Osaka","Kobe"]}]`},
+		{"a tag of no license", "POST", "/accounts/Works/custom-tags?license=x", asJSON, `{"key":"k","values":["v"]}`, 404, `"code":"license-not-found"`},
+		{"a tag of two", "POST", "/accounts/Works/custom-tags?license=x&virtual_account=Default", asJSON, `{"key":"k","values":["v"]}`, 400, `"code":"request-invalid"`},
+		{"a tag without values", "POST", "/accounts/Works/custom-tags", asJSON, `{"key":"k","values":[]}`, 400, `body.values`},
+		{"the tags", "GET", "/accounts/Works/custom-tags", "", "", 200, `"key":"site/1"`},
+		{"removing a tag", "DELETE", "/accounts/Works/custom-tags?key=site/1", "", "", 204, ``},
+		{"removing it again", "DELETE", "/accounts/Works/custom-tags?key=site/1", "", "", 404, `"code":"custom-tag-not-found"`},
+
+		{"a virtual account", "POST", "/accounts/Works/virtual-accounts", asJSON, `{"name":"Lab"}`, 201, ``},
+		{"renaming it", "PATCH", "/accounts/Works/virtual-accounts/Lab", asJSON, `{"name":"Annex","description":"Second floor"}`, 200, `"name":"Annex","description":"Second floor"`},
+		{"a name that is taken", "PATCH", "/accounts/Works/virtual-accounts/Annex", asJSON, `{"name":"default"}`, 409, `"code":"virtual-account-exists"`},
+		{"renaming none", "PATCH", "/accounts/Works/virtual-accounts/Lab", asJSON, `{}`, 404, `"code":"virtual-account-not-found"`},
+		{"making it the default one", "POST", "/accounts/Works/virtual-accounts/annex/default", "", "", 200, `"name":"Annex","description":"Second floor","default":true`},
+		{"making none the default one", "POST", "/accounts/Works/virtual-accounts/Lab/default", "", "", 404, `"code":"virtual-account-not-found"`},
+		{"moving into itself", "DELETE", "/accounts/Works/virtual-accounts/Default?move_to=Default", "", "", 409, `"code":"virtual-account-itself"`},
+		{"moving into another one", "DELETE", "/accounts/Works/virtual-accounts/Default?move_to=Annex", "", "", 204, ``},
+
+		{"deleting an active account", "DELETE", "/accounts/Works", "", "", 409, `"code":"account-not-inactive"`},
+		{"deactivating without a reason", "POST", "/accounts/Works/deactivate", asJSON, `{"reason":""}`, 400, `body.reason`},
+		{"deactivating", "POST", "/accounts/Works/deactivate", asJSON, `{"reason":"Closed."}`, 200, `"status":"inactive"`},
+		{"deactivating it again", "POST", "/accounts/Works/deactivate", asJSON, `{"reason":"Closed."}`, 409, `"code":"account-inactive"`},
+		{"activating", "POST", "/accounts/Works/activate", "", "", 200, `"status":"active"`},
+		{"activating it again", "POST", "/accounts/Works/activate", "", "", 409, `"code":"account-active"`},
+		{"activating nobody", "POST", "/accounts/nobody/activate", "", "", 404, `"code":"account-not-found"`},
+		{"deactivating for good", "POST", "/accounts/Works/deactivate", asJSON, `{"reason":"Closed."}`, 200, `"inactive_reason":"Closed."`},
+		{"deleting", "DELETE", "/accounts/Works", "", "", 204, ``},
+		{"deleting it again", "DELETE", "/accounts/Works", "", "", 404, `"code":"account-not-found"`},
 	})
 }
 

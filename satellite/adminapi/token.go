@@ -39,6 +39,7 @@ type NewToken struct {
 	ExportControlled bool   `json:"export_controlled,omitempty"`
 	AllowForce       *bool  `json:"allow_force,omitempty" doc:"Whether it may register a device again that is registered already; true where nothing is said."`
 	Description      string `json:"description,omitempty" maxLength:"255"`
+	AcceptAgreement  string `json:"accept_agreement,omitempty" maxLength:"64" doc:"Version of the licensing agreement that is accepted by this; needed while the one in force is not accepted."`
 }
 
 // TokenReference names a token by its text or its id.
@@ -92,7 +93,7 @@ func (a *api) createToken(ctx context.Context, in *struct{ Body NewToken }) (*ou
 	token, text, err := a.service.CreateToken(ctx, actor(ctx), satellite.NewToken{
 		AccountID: account.ID, VirtualAccount: in.Body.VirtualAccount, Description: in.Body.Description,
 		Days: in.Body.Days, MaxUses: in.Body.MaxUses, ExportControlled: in.Body.ExportControlled,
-		ForbidForce: in.Body.AllowForce != nil && !*in.Body.AllowForce,
+		ForbidForce: in.Body.AllowForce != nil && !*in.Body.AllowForce, AcceptAgreement: in.Body.AcceptAgreement,
 	})
 	return a.tokenWithText(ctx, token, text, err)
 }

@@ -60,7 +60,7 @@ func (u *upstream) answer(request []byte, tag string, now time.Time) []byte {
 		Kind: wire.SyncResponse, CreatedAt: now, SatelliteID: m.SatelliteID, Account: m.Account, Sequence: m.Sequence, StateDigest: m.StateDigest,
 		Response: &wire.ResponsePart{
 			RequestDigest: asked.Digest, NextSequence: m.Sequence + 1, Deadline: now.AddDate(0, 0, 90),
-			AccountType: "standard", DomainIdentifier: "example.com", AgreementVersion: "1", Certificates: u.certificates,
+			AccountType: "standard", DomainIdentifier: "example.com", AgreementVersion: "1", AgreementText: "Be good.", Certificates: u.certificates,
 		},
 	}, u.signer))(u.t)
 	return document.Bytes()

@@ -53,17 +53,52 @@ func (a *api) createVirtualAccount(ctx context.Context, in *newVirtualAccountInp
 	return answer(virtualAccountOf(account.Name)(virtual), err)
 }
 
-type virtualAccountInput struct {
+// VirtualAccountPath is the path of what belongs to a virtual account; exported like AccountPath.
+type VirtualAccountPath struct {
 	AccountPath
 	VirtualAccount string `path:"virtual_account" maxLength:"255" doc:"Name of the virtual account."`
 }
 
-func (a *api) deleteVirtualAccount(ctx context.Context, in *virtualAccountInput) (*struct{}, error) {
+type deleteVirtualAccountInput struct {
+	VirtualAccountPath
+	MoveTo string `query:"move_to" maxLength:"255" doc:"Virtual account that takes devices, licenses and tokens."`
+}
+
+func (a *api) deleteVirtualAccount(ctx context.Context, in *deleteVirtualAccountInput) (*struct{}, error) {
 	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.service.DeleteVirtualAccount(ctx, actor(ctx), account.ID, in.VirtualAccount, "")
+	return nil, a.service.DeleteVirtualAccount(ctx, actor(ctx), account.ID, in.VirtualAccount, in.MoveTo)
+}
+
+// VirtualAccountChange is what changes of a virtual account; what is left out stays.
+type VirtualAccountChange struct {
+	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"255"`
+	Description *string `json:"description,omitempty" maxLength:"1000"`
+}
+
+type virtualAccountChangeInput struct {
+	VirtualAccountPath
+	Body VirtualAccountChange
+}
+
+func (a *api) changeVirtualAccount(ctx context.Context, in *virtualAccountChangeInput) (*output[VirtualAccount], error) {
+	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
+	if err != nil {
+		return nil, err
+	}
+	virtual, err := a.service.SetVirtualAccount(ctx, actor(ctx), account.ID, in.VirtualAccount, in.Body.Name, in.Body.Description)
+	return answer(virtualAccountOf(account.Name)(virtual), err)
+}
+
+func (a *api) defaultVirtualAccount(ctx context.Context, in *VirtualAccountPath) (*output[VirtualAccount], error) {
+	account, err := a.service.FindAccount(ctx, actor(ctx), in.Account)
+	if err != nil {
+		return nil, err
+	}
+	virtual, err := a.service.SetDefaultVirtualAccount(ctx, actor(ctx), account.ID, in.VirtualAccount)
+	return answer(virtualAccountOf(account.Name)(virtual), err)
 }
 
 // placeFilter is the account and virtual account that a listing is limited to,
