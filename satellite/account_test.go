@@ -84,7 +84,7 @@ func TestTokensAreMadeWithinTheirBoundsAndShownAgain(t *testing.T) {
 	if err != nil || again != text || shown.ID != token.ID {
 		t.Errorf("shown again it is %q (%v)", again, err)
 	}
-	_, _, err = w.service.TokenText(w.ctx, satellite.Actor{Name: "viewer", Role: satellite.RoleSystemUser}, token.ID)
+	_, _, err = w.service.TokenText(w.ctx, w.viewer(), token.ID)
 	refused(t, err, satellite.KindForbidden, "role-insufficient")
 	w.must(w.service.RevokeToken(w.ctx, admin, token.ID))
 	w.unchanged("revoking it again", func() { w.must(w.service.RevokeToken(w.ctx, admin, token.ID)) })
@@ -119,7 +119,7 @@ func TestTokensOutliveARestartAndANewKey(t *testing.T) {
 func TestTheSetupCodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	person := satellite.NewUser{Email: "admin@plant.example", Name: "Ada", Password: "a sentence of some words"}
+	person := satellite.NewUser{Email: "admin@plant.example", Profile: satellite.Person("Ada"), Password: "a sentence of some words"}
 	stale, err := w.service.BeginSetup(w.ctx)
 	w.must(err)
 	code, err := w.service.BeginSetup(w.ctx)
@@ -148,7 +148,7 @@ func TestTheSetupCodeIsGoodOnce(t *testing.T) {
 		t.Error("the database holds the password or the code")
 	}
 	w.unchanged("the code again", func() {
-		_, err := w.service.Setup(w.ctx, "192.0.2.1", code, satellite.NewUser{Email: "eve@evil.example", Name: "Eve", Password: person.Password})
+		_, err := w.service.Setup(w.ctx, "192.0.2.1", code, satellite.NewUser{Email: "eve@evil.example", Profile: satellite.Person("Eve"), Password: person.Password})
 		refused(t, err, satellite.KindForbidden, "setup-link-invalid")
 		_, err = w.service.SetupLocal(w.ctx, admin, person)
 		refused(t, err, satellite.KindConflict, "setup-done")
@@ -166,7 +166,7 @@ func TestTheSetupCodeIsGoodOnce(t *testing.T) {
 	}
 	w.must(w.service.SavePreferences(w.ctx, user.ID, "ja", "dark"))
 	refused(t, w.service.SavePreferences(w.ctx, user.ID, "xx", ""), satellite.KindInvalid, "preference-invalid")
-	if user, err = w.service.User(w.ctx, user.ID); err != nil || user.Language != "ja" || user.Theme != "dark" {
+	if _, user, err = w.service.ActorOf(w.ctx, user.ID, "192.0.2.1"); err != nil || user.Language != "ja" || user.Theme != "dark" {
 		t.Errorf("the user is %+v (%v)", user, err)
 	}
 	w.audit()
@@ -175,8 +175,19 @@ func TestTheSetupCodeIsGoodOnce(t *testing.T) {
 func TestEveryUseCaseAsksWhoAsks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	nobody, viewer := satellite.Actor{}, satellite.Actor{Name: "viewer", Role: satellite.RoleSystemUser}
 	s, id := w.service, w.account.ID
+	nobody := satellite.Actor{}
+	viewer := w.viewer()
+	w.token(satellite.NewToken{})
+	other, _ := w.person("other@plant.example")
+	w.must(w.store.Update(w.ctx, func(tx satellite.Tx) error {
+		list, err := tx.VirtualAccounts(id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.CreateInstance(satellite.Instance{PIID: "x", AccountID: id, VirtualAccountID: list[0].ID})
+		return err
+	}))
 	reads := map[string]func(satellite.Actor) error{
 		"Accounts":        func(a satellite.Actor) error { _, err := s.Accounts(w.ctx, a); return err },
 		"FindAccount":     func(a satellite.Actor) error { _, err := s.FindAccount(w.ctx, a, ""); return err },
@@ -209,6 +220,22 @@ func TestEveryUseCaseAsksWhoAsks(t *testing.T) {
 			return err
 		},
 		"SyncStatuses": func(a satellite.Actor) error { _, err := s.SyncStatuses(w.ctx, a); return err },
+		"Alerts": func(a satellite.Actor) error {
+			_, err := s.Alerts(w.ctx, a, satellite.AlertFilter{}, satellite.Page{})
+			return err
+		},
+		"Users":    func(a satellite.Actor) error { _, err := s.Users(w.ctx, a); return err },
+		"FindUser": func(a satellite.Actor) error { _, err := s.FindUser(w.ctx, a, other.Email); return err },
+		"SaveProfile": func(a satellite.Actor) error {
+			_, err := s.SaveProfile(w.ctx, a, other.ID, "a@b.example", satellite.Person("x"))
+			return err
+		},
+		"SetPassword": func(a satellite.Actor) error { return s.SetPassword(w.ctx, a, other.ID, "", secret) },
+		"RemoveUser":  func(a satellite.Actor) error { return s.RemoveUser(w.ctx, a, other.ID) },
+		"SetSystemRole": func(a satellite.Actor) error {
+			_, err := s.SetSystemRole(w.ctx, a, other.ID, satellite.RoleSystemAdmin)
+			return err
+		},
 	}
 	writes := map[string]func(satellite.Actor) error{
 		"CreateAccount": func(a satellite.Actor) error {
@@ -221,6 +248,22 @@ func TestEveryUseCaseAsksWhoAsks(t *testing.T) {
 			_, _, err := s.CreateToken(w.ctx, a, satellite.NewToken{AccountID: id})
 			return err
 		},
+		"CreateUser": func(a satellite.Actor) error {
+			_, err := s.CreateUser(w.ctx, a, satellite.NewUser{Email: "a@b.example", Profile: satellite.Person("x"), Password: secret})
+			return err
+		},
+		"Grant": func(a satellite.Actor) error {
+			return s.Grant(w.ctx, a, satellite.Holder{UserID: other.ID}, satellite.Grant{AccountID: id, Role: satellite.RoleAccountViewer})
+		},
+		"Revoke":         func(a satellite.Actor) error { return s.Revoke(w.ctx, a, satellite.Holder{UserID: other.ID}, id, 0) },
+		"AccessTo":       func(a satellite.Actor) error { _, err := s.AccessTo(w.ctx, a, id); return err },
+		"FindHolder":     func(a satellite.Actor) error { _, err := s.FindHolder(w.ctx, a, id, other.Email, ""); return err },
+		"CreateGroup":    func(a satellite.Actor) error { _, err := s.CreateGroup(w.ctx, a, id, "x", ""); return err },
+		"Groups":         func(a satellite.Actor) error { _, err := s.Groups(w.ctx, a, id); return err },
+		"FindGroup":      func(a satellite.Actor) error { _, err := s.FindGroup(w.ctx, a, id, "x"); return err },
+		"RemoveGroup":    func(a satellite.Actor) error { return s.RemoveGroup(w.ctx, a, id, "x") },
+		"AddMember":      func(a satellite.Actor) error { return s.AddMember(w.ctx, a, id, "x", other.ID) },
+		"DropMember":     func(a satellite.Actor) error { return s.DropMember(w.ctx, a, id, "x", other.ID) },
 		"RevokeToken":    func(a satellite.Actor) error { return s.RevokeToken(w.ctx, a, 1) },
 		"RemoveInstance": func(a satellite.Actor) error { return s.RemoveInstance(w.ctx, a, "x") },
 		"TrustRoots":     func(a satellite.Actor) error { _, err := s.TrustRoots(w.ctx, a, nil); return err },

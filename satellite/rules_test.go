@@ -3,6 +3,7 @@ package satellite
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -264,8 +265,6 @@ func TestNamesAndAddressesAreBounded(t *testing.T) {
 	}
 }
 
-// One table of role and action, cell by cell.
-
 func TestAPairHasANameAndARole(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ü", maxApplicationID)
@@ -352,5 +351,140 @@ func TestAPairSharesWhatItHolds(t *testing.T) {
 				t.Errorf("%s: member %d holds %d and shares %d, want %d and %d", name, i, got.Usage.Count, got.Shared, want.holds, want.sharing)
 			}
 		}
+	}
+}
+
+// One table of role and action, cell by cell.
+func TestEveryRoleMayDoWhatItsRowSays(t *testing.T) {
+	t.Parallel()
+	roles := slices.Concat(SystemRoles, AccountRoles, VirtualAccountRoles)
+	rows := []struct {
+		action Action
+		cells  string // a column for each role: Admin, Operator, User; and three times Administrator, User, Viewer
+	}{
+		{ActionManageAccounts, "xx. ... ..."},
+		{ActionManageUsers, "x.. ... ..."},
+		{ActionManageTrust, "x.. ... ..."},
+		{ActionManageClock, "x.. ... ..."},
+		{ActionManageEvents, "x.. ... ..."},
+		{ActionRead, "xx. xxx xxx"},
+		{ActionManageAccount, "xx. x.. ..."},
+		{ActionManageVirtualAccounts, "xx. x.. ..."},
+		{ActionManageAccess, "x.. x.. x.."},
+		{ActionManageTokens, "xx. xx. xx."},
+		{ActionManageDevices, "xx. xx. xx."},
+		{ActionManageLicenses, "xx. xx. xx."},
+		{ActionManageReservations, "xx. xx. xx."},
+		{ActionImportUsage, "xx. xx. xx."},
+		{ActionSynchronize, "xx. x.. ..."},
+	}
+	said := map[Role]int{}
+	for _, row := range rows {
+		cells := strings.ReplaceAll(row.cells, " ", "")
+		for i, role := range roles {
+			want := cells[i] == 'x'
+			if permissions[role][row.action] != want {
+				t.Errorf("whether %s may %s must be %v", role, row.action, want)
+			}
+			if want {
+				said[role]++
+			}
+		}
+	}
+	if len(permissions) != len(roles) {
+		t.Errorf("the table has %d roles, there are %d", len(permissions), len(roles))
+	}
+	for role, actions := range permissions {
+		if len(actions) != said[role] {
+			t.Errorf("%s may do %d things, the rows say %d", role, len(actions), said[role])
+		}
+	}
+}
+
+// Where a role holds, and what a stranger is told.
+func TestARoleHoldsInItsPlaceOnly(t *testing.T) {
+	t.Parallel()
+	actor := func(system Role, grants ...Grant) Actor { return Actor{Role: system, Grants: grants} }
+	account, part := Grant{AccountID: 1, Role: RoleAccountUser}, Grant{AccountID: 1, VirtualAccountID: 11, Role: RoleVirtualAccountUser}
+	for _, c := range []struct {
+		name    string
+		actor   Actor
+		account AccountID
+		virtual VirtualAccountID
+		code    string // "" where he may manage tokens there
+	}{
+		{"nobody", Actor{}, 1, 11, "not-signed-in"},
+		{"nobody with a role", actor("", account), 1, 11, "not-signed-in"},
+		{"a System User without a role", actor(RoleSystemUser), 1, 11, "account-not-found"},
+		{"a System Admin", actor(RoleSystemAdmin), 1, 11, ""},
+		{"an Account User in the account", actor(RoleSystemUser, account), 1, 0, ""},
+		{"an Account User in a part of it", actor(RoleSystemUser, account), 1, 12, ""},
+		{"an Account User elsewhere", actor(RoleSystemUser, account), 2, 0, "account-not-found"},
+		{"a Virtual Account User there", actor(RoleSystemUser, part), 1, 11, ""},
+		{"a Virtual Account User in another part", actor(RoleSystemUser, part), 1, 12, "virtual-account-not-found"},
+		{"a Virtual Account User in the whole account", actor(RoleSystemUser, part), 1, 0, "role-insufficient"},
+		{"a Virtual Account User elsewhere", actor(RoleSystemUser, part), 2, 11, "account-not-found"},
+		{"a viewer", actor(RoleSystemUser, Grant{AccountID: 1, Role: RoleAccountViewer}), 1, 11, "role-insufficient"},
+		{"an account role on a virtual account", actor(RoleSystemUser, Grant{AccountID: 1, VirtualAccountID: 11, Role: RoleAccountAdmin}), 1, 11, "account-not-found"},
+		{"a virtual account role on an account", actor(RoleSystemUser, Grant{AccountID: 1, Role: RoleVirtualAccountAdmin}), 1, 11, "account-not-found"},
+		{"a system role on an account", actor(RoleSystemUser, Grant{AccountID: 1, Role: RoleSystemAdmin}), 1, 11, "account-not-found"},
+		{"an account role on the satellite", actor(RoleAccountAdmin), 1, 11, "account-not-found"},
+	} {
+		err := c.actor.mayIn(ActionManageTokens, c.account, c.virtual)
+		if c.code == "" && err != nil || c.code != "" && CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want %q", c.name, err, c.code)
+		}
+	}
+}
+
+func TestALimitedAccountHasThreeUsers(t *testing.T) {
+	t.Parallel()
+	limited, standard := Account{Name: "Shop", Type: AccountLimited}, Account{Name: "Plant", Type: AccountStandard}
+	held := func(users ...UserID) (access []HeldGrant) {
+		for _, user := range users {
+			access = append(access, HeldGrant{Holder: Holder{UserID: user}})
+		}
+		return access
+	}
+	for _, c := range []struct {
+		account Account
+		access  []HeldGrant
+		user    UserID
+		refused bool
+	}{
+		{limited, nil, 1, false}, {limited, held(1, 2), 3, false}, {limited, held(1, 2, 3), 4, true}, {limited, held(1, 2, 3), 3, false},
+		{limited, held(1, 1, 2, 2), 3, false}, {limited, held(1, 2, 3, 4), 4, false}, {limited, held(1, 2, 3, 4), 5, true}, {standard, held(1, 2, 3), 4, false},
+	} {
+		if err := c.account.mayGrant(c.access, c.user); (CodeOf(err) == "limited-account") != c.refused || !c.refused && err != nil {
+			t.Errorf("user %d in a %s account with %d grants: %v", c.user, c.account.Type, len(c.access), err)
+		}
+	}
+}
+
+func TestAProfileIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		profile Profile
+		code    string
+	}{
+		{Profile{FirstName: "Ada"}, ""},
+		{Profile{FirstName: "花子", LastName: "神田", Company: "神田株式会社", Address: "東京都\n千代田区", Phone: "+81 (0)3-1234.5678"}, ""},
+		{Profile{}, "user-name-invalid"},
+		{Profile{FirstName: strings.Repeat("a", 200), LastName: strings.Repeat("b", 55)}, "user-name-invalid"},
+		{Profile{FirstName: "A\nB"}, "user-name-invalid"},
+		{Profile{FirstName: "A", Company: " B"}, "company-name-invalid"},
+		{Profile{FirstName: "A", Address: strings.Repeat("ü", 1001)}, "address-invalid"},
+		{Profile{FirstName: "A", Address: "a\x1b[2J"}, "address-invalid"},
+		{Profile{FirstName: "A", Address: "\xff"}, "address-invalid"},
+		{Profile{FirstName: "A", Phone: "call me"}, "phone-invalid"},
+		{Profile{FirstName: "A", Phone: "+-()"}, "phone-invalid"},
+		{Profile{FirstName: "A", Phone: strings.Repeat("1", 41)}, "phone-invalid"},
+	} {
+		if err := c.profile.check(); (c.code == "") != (err == nil) || c.code != "" && CodeOf(err) != c.code {
+			t.Errorf("%+v: %v, want %q", c.profile, err, c.code)
+		}
+	}
+	if p := Person("Ada King Lovelace"); p != (Profile{FirstName: "Ada", LastName: "King Lovelace"}) || p.Name() != "Ada King Lovelace" {
+		t.Errorf("%+v", p)
 	}
 }

@@ -216,7 +216,7 @@ func TestNothingIsHandedOutThatIsNotOnRecord(t *testing.T) {
 	if err != nil || len(statuses) != 1 || len(statuses[0].Requests) != 2 || statuses[0].Requests[0] != row || statuses[0].State.NextSequence != 3 {
 		t.Errorf("on record is %+v (%v), handed out was %+v", statuses, err, row)
 	}
-	viewer := satellite.Actor{Name: "viewer", Role: satellite.RoleSystemUser}
+	viewer := w.viewer()
 	w.unchanged("a request of who may not", func() {
 		_, err := w.service.WriteSyncRequest(w.ctx, viewer, w.account.ID, true, io.Discard)
 		refused(t, err, satellite.KindForbidden, "role-insufficient")

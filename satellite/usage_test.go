@@ -195,7 +195,7 @@ func TestFilesThatAreNoUsageFilesAreRefusedWhole(t *testing.T) {
 		_, err := w.service.ImportUsage(w.ctx, admin, w.account.ID, usage(good, report("X", "base", 2, 2000, 4)))
 		refused(t, err, satellite.KindConflict, "device-of-another-account")
 	})
-	viewer := satellite.Actor{Name: "viewer", Role: satellite.RoleSystemUser}
+	viewer := w.viewer()
 	w.unchanged("who may only read", func() {
 		_, err := w.service.ImportUsage(w.ctx, viewer, w.account.ID, usage(good))
 		refused(t, err, satellite.KindForbidden, "role-insufficient")

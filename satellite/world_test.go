@@ -191,6 +191,11 @@ func (w *world) token(n satellite.NewToken) (satellite.Token, string) {
 	return token, text
 }
 
+// viewer is somebody who sees the world's account, and may change nothing.
+func (w *world) viewer() satellite.Actor {
+	return satellite.Actor{Name: "viewer", Role: satellite.RoleSystemUser, Grants: []satellite.Grant{{AccountID: w.account.ID, Role: satellite.RoleAccountViewer}}}
+}
+
 // pool is the row of one tag in the default virtual account of the world's account.
 func (w *world) pool(tag string) satellite.PoolRow {
 	w.Helper()
