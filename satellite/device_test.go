@@ -22,6 +22,7 @@ type device struct {
 	certificate []byte
 	nonce       int64
 	offset      time.Duration // of its clock
+	adjusted    int64         // what it says it has added to its clock, milliseconds
 	source      string
 }
 
@@ -35,7 +36,7 @@ func (d *device) message(kind wire.RequestType, data wire.RequestData) []byte {
 	d.Helper()
 	d.nonce++
 	header := wire.Header{
-		Version: wire.MessageVersion, SUDI: d.sudi, Timestamp: wire.Milliseconds(d.clock.Now().Add(d.offset)), Nonce: fmt.Sprint(d.nonce), RequestType: kind, ProductInstanceIdentifier: d.piid,
+		Version: wire.MessageVersion, SUDI: d.sudi, Timestamp: wire.Milliseconds(d.clock.Now().Add(d.offset)), Nonce: fmt.Sprint(d.nonce), RequestType: kind, ProductInstanceIdentifier: d.piid, ClockOffset: d.adjusted,
 	}
 	certificate := d.certificate
 	if kind == wire.Registration {
