@@ -22,6 +22,7 @@ type device struct {
 	certificate []byte
 	nonce       int64
 	offset      time.Duration // of its clock
+	adjusted    int64         // what it says it has added to its clock, milliseconds
 	source      string
 	token       string                 // that it registers with
 	lastReply   string                 // digest of the last reply that it accepted
@@ -39,7 +40,7 @@ func (d *device) message(kind wire.RequestType, data wire.RequestData) []byte {
 	d.nonce++
 	header := wire.Header{
 		Version: wire.MessageVersion, SUDI: d.sudi, Timestamp: wire.Milliseconds(d.clock.Now().Add(d.offset)), Nonce: fmt.Sprint(d.nonce), RequestType: kind, ProductInstanceIdentifier: d.piid,
-		LastReply: d.lastReply,
+		LastReply: d.lastReply, ClockOffset: d.adjusted,
 	}
 	if kind == wire.Registration || kind == wire.Authorization {
 		data.HighAvailability = d.pair

@@ -50,9 +50,14 @@ func newEventPruneCommand() *cobra.Command {
 			if days < 1 || days > 36500 {
 				return wrongUsage("--older-than-days is %d; it must be 1 to 36500", days)
 			}
-			before := time.Now().UTC().Add(-time.Duration(days) * day)
+			client := connect(c)
+			var clock adminapi.Clock // the age of events is by the satellite's time
+			if err := client.get(c.Context(), resource("clock"), &clock); err != nil {
+				return err
+			}
+			before := clock.Now.Add(-time.Duration(days) * day)
 			var pruned adminapi.Pruned
-			if err := connect(c).post(c.Context(), resource("events", "prune"), map[string]time.Time{"before": before}, &pruned); err != nil {
+			if err := client.post(c.Context(), resource("events", "prune"), map[string]time.Time{"before": before}, &pruned); err != nil {
 				return err
 			}
 			return printRecord(c, pruned, line{"Dropped events", pruned.Dropped})
