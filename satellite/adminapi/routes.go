@@ -82,6 +82,8 @@ func (a *api) routes(r huma.API) {
 	post(r, "/accounts/{account}/device-transfers", "transfer-devices", "Devices", "Transfer devices to another virtual account, with the licenses that they use; all or none", a.transferDevices, missing, conflict)
 
 	get(r, "/licenses", "list-licenses", "Licenses", "List licenses by virtual account; with a tag, also their lots and devices", a.listLicenses, missing, conflict)
+	get(r, "/licenses/explanation", "explain-license", "Licenses", "Show the rows that make each number of a license in a virtual account", a.explainLicense, missing, conflict)
+	post(r, "/accounts/{account}/license-transfers", "transfer-licenses", "Licenses", "Move licenses between virtual accounts, all of the list or nothing", a.transferLicenses, nothing, missing, conflict, bulk)
 
 	post(r, "/accounts/{account}/sync-requests", "create-sync-request", "Synchronization", "Make a sync request and download it", a.createSyncRequest, answersFile(wire.RequestMediaType), missing)
 	post(r, "/sync-responses", "apply-sync-response", "Synchronization", "Apply a sync response", a.applySyncResponse, file("The response of the upstream.", wire.ResponseMediaType), conflict, oversize)
@@ -149,5 +151,10 @@ func fails(kinds ...satellite.Kind) option {
 		}
 	}
 }
+
+// maxBulk bounds a JSON body that holds a list of a thousand entries.
+const maxBulk = 4 << 20
+
+func bulk(op *huma.Operation) { op.MaxBodyBytes = maxBulk }
 
 func status(code int) option { return func(op *huma.Operation) { op.DefaultStatus = code } }
