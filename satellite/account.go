@@ -292,6 +292,14 @@ func (s *Service) DeleteVirtualAccount(ctx context.Context, actor Actor, account
 			return fail(KindConflict, "virtual-account-not-empty", "%q still holds %d devices, %d licenses and %d live tokens. Nothing was deleted.", virtual.Name, holds.Devices, holds.Licenses, holds.Tokens).
 				hint("Remove the devices, wait for the licenses to end or move them, and revoke the tokens first.")
 		}
+		// Lots that have not begun, or have ended, and what was only passed on, count nothing and stay in the account.
+		home, err := findVirtualAccount(tx, accountID, "")
+		if err != nil {
+			return err
+		}
+		if err := moveHome(tx, record, accountID, virtual.ID, home.ID, now); err != nil {
+			return err
+		}
 		if err := tx.DeleteVirtualAccount(virtual.ID); err != nil {
 			return err
 		}

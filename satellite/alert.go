@@ -110,6 +110,7 @@ type Alert struct {
 type AlertFilter struct {
 	AccountID AccountID
 	Type      AlertType
+	Key       string
 	PIID      string
 	Closed    bool // those that are closed as well
 	Scope     Scope

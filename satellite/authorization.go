@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"ssm/satellite/wire"
@@ -120,8 +121,17 @@ func (s *Service) draw(tx Tx, record recorder, instance Instance, entitlements [
 		return nil, "", err
 	}
 	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
+	// What the device gives back comes first: it may be what it then asks for in another tier.
+	var returns, asks []*Holding
 	for i := range holdings {
-		if err := acquire(ledger, instance, &holdings[i]); err != nil {
+		if h := &holdings[i]; h.Usage.Wanted < h.Usage.Count {
+			returns = append(returns, h)
+		} else {
+			asks = append(asks, h)
+		}
+	}
+	for _, h := range slices.Concat(returns, asks) {
+		if err := acquire(ledger, instance, h); err != nil {
 			return nil, "", err
 		}
 	}

@@ -57,6 +57,9 @@ const (
 	EventTokenKeyRotated       EventType = "token-key.rotated"
 	EventAlertOpened           EventType = "alert.opened"
 	EventAlertClosed           EventType = "alert.closed"
+	EventAlertRenewed          EventType = "alert.renewed"
+	EventLicenseTransferred    EventType = "license.transferred"
+	EventLicenseRedefined      EventType = "license.redefined"
 )
 
 // hashed is the canonical form that the hash covers. Its field order is part
@@ -139,7 +142,7 @@ type AuditResult struct {
 }
 
 // VerifyEvents walks all chains from the first event, and compares each pool's
-// counter with a recount of what the devices hold. It reads in pages, so that
+// counters with a recount of devices, lots and transfers. It reads in pages, so that
 // it can run beside the work.
 func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 	result := AuditResult{Heads: map[string]Event{}}
@@ -166,8 +169,9 @@ func (s *Service) VerifyEvents(ctx context.Context) (AuditResult, error) {
 			break
 		}
 	}
+	now := s.Now()
 	return result, s.store.View(ctx, func(tx Tx) error {
-		mismatches, err := tx.RecountPools()
+		mismatches, err := tx.RecountPools(now)
 		if len(mismatches) > 0 {
 			result.Problem = "The counters differ from a recount: " + mismatches[0] + "."
 		}

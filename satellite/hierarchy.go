@@ -6,55 +6,72 @@ import (
 	"time"
 )
 
-// maxTiers bounds the depth of a hierarchy.
+// maxTiers bounds the height of a hierarchy, the topmost and the lowest tier included.
 const maxTiers = 16
 
+// Loan is what one tier covers of the shortage of a tier below it.
+type Loan struct {
+	From, To LicenseID // the higher, the lower tier
+	Quantity int64
+}
+
+// tier is one pool of a family with the pools above it, nearest first.
+type tier struct {
+	*PoolRow
+	above []*PoolRow
+}
+
 // lend covers shortages of lower tiers with surpluses of higher ones: it sets
-// Lent and Borrowed of the pools of one family in one virtual account.
+// Lent and Borrowed of the pools of one family in one virtual account, and says
+// who lends how much to whom.
 //
 // A tier draws from the nearest tier above it first; of several that are short,
 // the higher tier is served first, and of one height the one whose tag sorts
 // first. So the same pools always lend the same, and no other order covers
 // more: what a nearer tier lends can reach fewer than what a farther one does.
-func lend(family []PoolRow) {
+// Nobody lends what it needs itself, and what is only reported takes no part.
+func lend(family []PoolRow) (loans []Loan) {
+	for _, t := range tiersOf(family) {
+		if t.License.ReportingOnly {
+			continue
+		}
+		for _, above := range t.above {
+			loan := min(-t.Balance(), above.Balance())
+			if loan > 0 && !above.License.ReportingOnly {
+				above.Lent += loan
+				t.Borrowed += loan
+				loans = append(loans, Loan{From: above.LicenseID, To: t.LicenseID, Quantity: loan})
+			}
+		}
+	}
+	return loans
+}
+
+// tiersOf are the pools of a family without loans, in the order in which they are served.
+func tiersOf(family []PoolRow) []tier {
 	byTag := make(map[string]*PoolRow, len(family))
 	for i := range family {
 		family[i].Lent, family[i].Borrowed = 0, 0
 		byTag[family[i].License.Tag] = &family[i]
 	}
-	type tier struct {
-		row   *PoolRow
-		above []*PoolRow // nearest first
-	}
-	tiers := make([]tier, 0, len(family))
+	tiers := make([]tier, len(family))
 	for i := range family {
-		row := &family[i]
-		t := tier{row: row}
-		for above := byTag[row.License.HigherTier]; above != nil && above != row && len(t.above) < maxTiers; above = byTag[above.License.HigherTier] {
-			t.above = append(t.above, above)
+		tiers[i].PoolRow = &family[i]
+		above := byTag[family[i].License.HigherTier]
+		for above != nil && above != &family[i] && len(tiers[i].above) < maxTiers-1 {
+			tiers[i].above = append(tiers[i].above, above)
+			above = byTag[above.License.HigherTier]
 		}
-		tiers = append(tiers, t)
 	}
 	slices.SortFunc(tiers, func(a, b tier) int {
-		return cmp.Or(cmp.Compare(len(a.above), len(b.above)), cmp.Compare(a.row.License.Tag, b.row.License.Tag))
+		return cmp.Or(cmp.Compare(len(a.above), len(b.above)), cmp.Compare(a.License.Tag, b.License.Tag))
 	})
-	for _, t := range tiers {
-		if t.row.License.ReportingOnly {
-			continue
-		}
-		for _, above := range t.above {
-			loan := min(-t.row.Balance(), above.Balance())
-			if loan > 0 && !above.License.ReportingOnly {
-				above.Lent += loan
-				t.row.Borrowed += loan
-			}
-		}
-	}
+	return tiers
 }
 
 // families gives each license of an account the family that it belongs to: the
 // ID of the topmost license above it, 0 where nothing is above or below it. A
-// definition that leads in a circle, or higher than maxTiers, stands alone.
+// definition that leads in a circle, or has maxTiers above it, stands alone.
 func families(licenses []License) []License {
 	byTag := make(map[string]License, len(licenses))
 	for _, l := range licenses {
@@ -63,10 +80,10 @@ func families(licenses []License) []License {
 	tops, members := make([]LicenseID, len(licenses)), map[LicenseID]int{}
 	for i, l := range licenses {
 		top, height := l, 0
-		for above, ok := byTag[top.HigherTier]; ok && height <= maxTiers; above, ok = byTag[top.HigherTier] {
+		for above, ok := byTag[top.HigherTier]; ok && height < maxTiers; above, ok = byTag[top.HigherTier] {
 			top, height = above, height+1
 		}
-		if height <= maxTiers {
+		if height < maxTiers {
 			tops[i] = top.ID
 			members[top.ID]++
 		}

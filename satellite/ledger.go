@@ -86,9 +86,8 @@ func (l *ledger) family(license License) []*page {
 	return members
 }
 
-// count lets the tiers of a license lend each other, and returns what is
-// missing in all of them together.
-func (l *ledger) count(license License) (missing int64) {
+// count lets the tiers of a license lend each other, and returns their pools.
+func (l *ledger) count(license License) []*page {
 	members := l.family(license)
 	rows := make([]PoolRow, len(members))
 	for i, p := range members {
@@ -97,33 +96,46 @@ func (l *ledger) count(license License) (missing int64) {
 	lend(rows)
 	for i, p := range members {
 		p.Lent, p.Borrowed = rows[i].Lent, rows[i].Borrowed
-		missing += max(0, -p.Balance())
 	}
-	return missing
+	return members
 }
 
 // draw changes what is in use of a license by a difference. An enforced license
-// is refused, and nothing changes, where that would leave any tier of it with
-// more missing than before; the others are overdrawn.
+// is refused, and nothing changes, where there is not enough of it; the others
+// are overdrawn.
 func (l *ledger) draw(license License, difference int64) (granted bool, err error) {
 	row, err := l.pool(license)
 	if err != nil {
 		return false, err
 	}
-	if difference <= 0 || license.Enforcement == Unenforced || license.ReportingOnly || license.Overage {
+	if difference <= 0 || !license.refuses() {
 		row.InUse += difference
 		return true, nil
 	}
-	before := l.count(license)
+	missing := map[LicenseID]int64{}
+	for _, p := range l.count(license) {
+		missing[p.LicenseID] = p.missing()
+	}
 	row.InUse += difference
-	if l.count(license) > before {
-		row.InUse -= difference
-		return false, nil
+	// What the pool owns it takes back from whom it lent it to, as any license
+	// would; but nobody else's enforced licenses are overdrawn by that, and what
+	// it borrows nobody may lose.
+	borrows := row.own() < 0
+	for _, p := range l.count(license) {
+		if p.missing() > missing[p.LicenseID] && (p.LicenseID == license.ID || borrows || p.License.refuses()) {
+			row.InUse -= difference
+			return false, nil
+		}
 	}
 	return true, nil
 }
 
-// recount counts the lots of a license again: they have changed.
+// refuses tells whether who asks for more than there is gets nothing, and not an overdraft.
+func (l License) refuses() bool {
+	return l.Enforcement != Unenforced && !l.ReportingOnly && !l.Overage
+}
+
+// recount counts the lots and transfers of a license again: they have changed.
 func (l *ledger) recount(license License) error {
 	row, err := l.pool(license)
 	if err != nil {
@@ -177,7 +189,7 @@ func (l *ledger) judge(p *page) error {
 	if err != nil {
 		return err
 	}
-	key := poolKey(virtual, p.License.Tag)
+	key := fmt.Sprintf("%d\t%s", l.virtual, p.License.Tag) // names of virtual accounts change
 	if !short {
 		return settled(l.tx, l.record, l.account, AlertInsufficientLicenses, key, fmt.Sprintf("the balance is %d.", p.Balance()), l.now)
 	}
@@ -186,9 +198,6 @@ func (l *ledger) judge(p *page) error {
 		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", -p.Balance(), p.License.called(), virtual),
 	}, l.now)
 }
-
-// poolKey names a pool in alerts and sync records.
-func poolKey(virtual, tag string) string { return virtual + "\t" + tag }
 
 // called is how people call the license.
 func (l License) called() string { return cmp.Or(l.Name, l.Tag) }

@@ -60,41 +60,6 @@ type License struct {
 	Family     LicenseID
 }
 
-// Lot is a quantity that was bought at once.
-type Lot struct {
-	UpstreamID       string // unique in its account
-	AccountID        AccountID
-	VirtualAccountID VirtualAccountID
-	LicenseID        LicenseID
-	Type             LicenseType
-	Quantity         int64
-	Start            time.Time
-	End              time.Time // zero: never ends
-	Order            string
-	SubscriptionID   string
-}
-
-// liveAt tells whether the lot counts at an instant: from Start to before End.
-func (l Lot) liveAt(now time.Time) bool {
-	return !now.Before(l.Start) && (l.End.IsZero() || now.Before(l.End))
-}
-
-// PurchasedAt is the sum of the lots that are live at an instant, and the next
-// instant at which that sum changes (zero: never).
-func PurchasedAt(lots []Lot, now time.Time) (sum int64, until time.Time) {
-	for _, lot := range lots {
-		if lot.liveAt(now) {
-			sum += lot.Quantity
-		}
-		for _, edge := range []time.Time{lot.Start, lot.End} {
-			if edge.After(now) && (until.IsZero() || edge.Before(until)) {
-				until = edge
-			}
-		}
-	}
-	return sum, until
-}
-
 // Pool counts one license in one virtual account. Its counters are kept in the
 // transaction of whatever changes them, and equal a recount at any time.
 type Pool struct {
@@ -104,11 +69,11 @@ type Pool struct {
 	LicenseID        LicenseID
 
 	Purchased      int64     // sum of the live lots, as of the last count
-	PurchasedUntil time.Time // when that sum changes by itself; zero: never
+	PurchasedUntil time.Time // when that, or what was transferred, changes by itself; zero: never
 	InUse          int64     // what devices hold, overdraft included
 	Reserved       int64
-	TransferredIn  int64
-	TransferredOut int64
+	TransferredIn  int64 // what live transfers brought from other virtual accounts
+	TransferredOut int64 // what they took to others
 
 	// Lent and Borrowed are what the hierarchy moves between tiers. They follow
 	// from the pools of the family (see lend) and are never stored.
@@ -130,6 +95,9 @@ func (p Pool) Balance() int64 { return p.own() - p.Lent + p.Borrowed }
 
 // Available is what can still be drawn.
 func (p Pool) Available() int64 { return max(0, p.Balance()) }
+
+// missing is what the pool is short of, loans included.
+func (p Pool) missing() int64 { return max(0, -p.Balance()) }
 
 // stale tells whether a lot has begun or ended since the last count.
 func (p Pool) stale(now time.Time) bool {
@@ -254,7 +222,11 @@ func recount(tx Tx, pool *Pool, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	pool.Purchased, pool.PurchasedUntil = PurchasedAt(lots, now)
+	transfers, err := tx.LotTransfers(pool.VirtualAccountID, pool.LicenseID)
+	if err != nil {
+		return err
+	}
+	pool.count(lots, transfers, now)
 	return nil
 }
 
@@ -281,7 +253,7 @@ func (s *Service) License(ctx context.Context, actor Actor, accountID AccountID,
 		return nil, err
 	}
 	if len(rows) == 0 {
-		return nil, fail(KindNotFound, "license-not-found", "This account has no license with the tag %q.", clip(tag)).hint("`satellite license list` shows the tags.")
+		return nil, unknownTag(tag)
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
 		details = details[:0]

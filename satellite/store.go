@@ -119,6 +119,16 @@ type Tx interface {
 	Lots(VirtualAccountID, LicenseID) ([]Lot, error)
 	LotsOf(AccountID) ([]Lot, error)
 	ReplaceLots(AccountID, []Lot) error // all lots of the account
+	MoveLots(from, to VirtualAccountID) error
+	// LotsEnding returns lots that end until then, those that have ended
+	// included, in the order of their ends, after the one that was last.
+	LotsEnding(after EndingLot, until time.Time, limit int) ([]EndingLot, error)
+	// LotTransfers returns what was moved of a license in or out of a virtual
+	// account, and LotTransfersOf all of an account; each with its lot. A
+	// transfer without a lot is none.
+	LotTransfers(VirtualAccountID, LicenseID) ([]LotTransfer, error)
+	LotTransfersOf(AccountID) ([]LotTransfer, error)
+	SaveLotTransfer(LotTransfer) error // a quantity of 0 removes it
 	// Pool returns the pool of a license in a virtual account, a new one with ID 0 where there is none.
 	Pool(VirtualAccountID, LicenseID) (Pool, error)
 	SavePool(Pool) (Pool, error)
@@ -132,8 +142,12 @@ type Tx interface {
 	// report that comes later can be told from a newer one.
 	SaveUsage(Usage) error
 	UsagesOf(VirtualAccountID, LicenseID, Page) ([]UsageRow, error)
-	// RecountPools compares every pool's counters with its rows and names those that differ.
-	RecountPools() ([]string, error)
+	CountUsages(VirtualAccountID, LicenseID) (int64, error) // devices that hold something
+	PoolsDue(now time.Time, limit int) ([]PoolRow, error)   // a lot has begun or ended since their last count
+	// RecountPools compares every pool's counters with its rows and names those
+	// that differ. What lots make is compared where none has begun or ended
+	// since the last count.
+	RecountPools(now time.Time) ([]string, error)
 
 	// Alerts.
 	// OpenAlert opens an alert, or updates text and date of the open one of its key.

@@ -203,6 +203,9 @@ func (p *packer) reports(ctx context.Context) error {
 	}
 }
 
+// poolKey names a pool in sync records.
+func poolKey(virtual, tag string) string { return virtual + "\t" + tag }
+
 // sameChain compares two chains of certificates.
 func sameChain(a, b [][]byte) bool {
 	return bytes.Equal(bytes.Join(a, nil), bytes.Join(b, nil)) && len(a) == len(b)

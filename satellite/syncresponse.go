@@ -1,12 +1,10 @@
 package satellite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
@@ -170,8 +168,8 @@ func (r *response) read(record wire.Record) error {
 		if err := record.Decode(&lot.LotRecord); err != nil {
 			return err
 		}
-		if lot.Tag == "" || len(lot.Tag) > maxTag || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
-			return fmt.Errorf("%w: lot %s has no tag, or a quantity out of range", wire.ErrMalformed, clip(record.Key))
+		if lot.Tag == "" || len(lot.Tag) > maxTag || !knownType(lot.Type) || lot.Quantity < 0 || lot.Quantity > 1<<40 || record.Key == "" {
+			return fmt.Errorf("%w: lot %s has no tag, an unknown type, or a quantity out of range", wire.ErrMalformed, clip(record.Key))
 		}
 		if r.lots = append(r.lots, lot); len(r.lots) > maxLots {
 			return fmt.Errorf("%w: more than %d lots", wire.ErrTooLarge, maxLots)
@@ -190,12 +188,16 @@ func (r *response) read(record wire.Record) error {
 // checkEntitlement accepts only words that the rules know: what a license means
 // is never guessed.
 func checkEntitlement(e wire.EntitlementRecord) error {
-	if !slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(e.Type)) ||
+	if !knownType(e.Type) ||
 		!slices.Contains([]Enforcement{Unenforced, Enforced, ExportControlled}, Enforcement(e.Enforcement)) ||
 		!slices.Contains([]Billing{BillingPrepaid, BillingUsage}, Billing(e.Billing)) || len(e.HigherTier) > maxTag {
 		return fmt.Errorf("%w: an entitlement of type %q, enforcement %q, billing %q", wire.ErrMalformed, clip(e.Type), clip(e.Enforcement), clip(e.Billing))
 	}
 	return nil
+}
+
+func knownType(t string) bool {
+	return slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(t))
 }
 
 // prepare judges the sequence and makes the keys that the response calls for.
@@ -306,117 +308,6 @@ func (r *response) apply(tx Tx, record recorder) error {
 		message = fmt.Sprintf("Sync response %d was applied: the upstream asks for a full request. %s", r.manifest.Sequence, m.Reason)
 	}
 	return record(Event{Type: EventSyncApplied, AccountID: account.ID, Message: message})
-}
-
-// applyLots makes the account's licenses and lots what the response says, and
-// counts the pools that change by that. A lot that is known stays in the virtual
-// account where it is; a new one comes into the default one.
-func (r *response) applyLots(tx Tx, record recorder) error {
-	if err := r.applyEntitlements(tx); err != nil {
-		return err
-	}
-	licenses, err := tx.LicensesOf(r.account.ID)
-	if err != nil {
-		return err
-	}
-	byTag, byID := map[string]License{}, map[LicenseID]License{}
-	for _, l := range licenses {
-		byTag[l.Tag], byID[l.ID] = l, l
-	}
-	home, err := findVirtualAccount(tx, r.account.ID, "")
-	if err != nil {
-		return err
-	}
-	before, err := tx.LotsOf(r.account.ID)
-	if err != nil {
-		return err
-	}
-	homes := map[string]VirtualAccountID{}
-	touched := map[VirtualAccountID]map[LicenseID]bool{home.ID: {}}
-	touch := func(lot Lot) {
-		if touched[lot.VirtualAccountID] == nil {
-			touched[lot.VirtualAccountID] = map[LicenseID]bool{}
-		}
-		touched[lot.VirtualAccountID][lot.LicenseID] = true
-	}
-	for _, lot := range before {
-		homes[lot.UpstreamID] = lot.VirtualAccountID
-		touch(lot)
-	}
-	lots := make([]Lot, 0, len(r.lots))
-	for _, l := range r.lots {
-		lot := Lot{
-			UpstreamID: l.id, AccountID: r.account.ID, VirtualAccountID: cmp.Or(homes[l.id], home.ID), LicenseID: byTag[l.Tag].ID,
-			Type: LicenseType(l.Type), Quantity: l.Quantity, Start: l.Start, Order: clipRunes(l.Order, 255), SubscriptionID: clipRunes(l.SubscriptionID, 255),
-		}
-		if l.End != nil {
-			lot.End = *l.End
-		}
-		lots = append(lots, lot)
-		touch(lot)
-	}
-	if err := tx.ReplaceLots(r.account.ID, lots); err != nil {
-		return err
-	}
-	for _, id := range slices.Sorted(maps.Keys(touched)) {
-		ledger := openLedger(tx, record, r.account.ID, id, r.now)
-		for license := range touched[id] {
-			if err := ledger.recount(byID[license]); err != nil {
-				return err
-			}
-		}
-		if err := ledger.settle(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// applyEntitlements makes the account's licenses what the upstream says of them.
-func (r *response) applyEntitlements(tx Tx) error {
-	for _, l := range r.lots {
-		if _, known := r.entitlements[l.Tag]; !known {
-			return fail(KindInvalid, "sync-file-malformed", "The response has lots of %q and does not say what that is. Nothing was changed.", clip(l.Tag))
-		}
-	}
-	for _, tag := range slices.Sorted(maps.Keys(r.entitlements)) {
-		if err := r.license(tx, tag); err != nil {
-			return err
-		}
-	}
-	licenses, err := tx.LicensesOf(r.account.ID)
-	if err != nil {
-		return err
-	}
-	for i, l := range families(licenses) {
-		if l != licenses[i] {
-			if err := tx.SaveLicense(l); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// license makes the account's license of a tag what the upstream says of it.
-func (r *response) license(tx Tx, tag string) error {
-	license, err := tx.LicenseByTag(r.account.ID, tag)
-	known := r.entitlements[tag]
-	want := License{
-		ID: license.ID, AccountID: r.account.ID, Tag: tag, Name: clipRunes(known.Name, 255), Description: clipRunes(known.Description, 1000),
-		Type: LicenseType(known.Type), Enforcement: Enforcement(known.Enforcement), Billing: Billing(known.Billing),
-		ReportingOnly: known.ReportingOnly, Overage: known.Overage, HigherTier: known.HigherTier, Family: license.Family,
-	}
-	switch {
-	case isNotFound(err):
-		_, err = tx.CreateLicense(want)
-		return err
-	case err != nil:
-		return err
-	case want != license:
-		return tx.SaveLicense(want)
-	}
-	return nil
 }
 
 // confirm notes what the upstream now knows.

@@ -237,6 +237,9 @@ func drawReported(tx Tx, record recorder, instance Instance, tag string, count i
 	if err := ledger.save(holding.Usage); err != nil {
 		return err
 	}
+	if err := ledger.restrict(instance, holding); err != nil {
+		return err
+	}
 	return ledger.settle()
 }
 

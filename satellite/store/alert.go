@@ -49,10 +49,10 @@ func (t *transaction) OpenAlert(a satellite.Alert) (opened bool, err error) {
 	if open.ID == 0 {
 		return true, t.db.Create(&r).Error
 	}
-	if open.Message == a.Message && open.ActionDue.Equal(a.ActionDue) && open.Source == a.Source {
+	if open.Message == a.Message && open.ActionDue.Equal(a.ActionDue) && open.Source == a.Source && open.VirtualAccountID == a.VirtualAccountID {
 		return false, nil
 	}
-	return false, t.db.Select("source", "message", "action_due").Where("id = ?", r.ID).Updates(&r).Error
+	return false, t.db.Select("virtual_account_id", "source", "message", "action_due").Where("id = ?", r.ID).Updates(&r).Error
 }
 
 // openAlert is the open one of that key, with ID 0 where there is none.
@@ -84,6 +84,9 @@ func (t *transaction) Alerts(filter satellite.AlertFilter, page satellite.Page) 
 	}
 	if filter.Type != "" {
 		query = query.Where("type = ?", filter.Type)
+	}
+	if filter.Key != "" {
+		query = query.Where("key = ?", filter.Key)
 	}
 	if filter.PIID != "" {
 		query = query.Where("piid = ?", filter.PIID)

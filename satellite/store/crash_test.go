@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"ssm/satellite"
 	"ssm/satellite/store/storetest"
@@ -132,7 +133,7 @@ func TestWhatWasAcknowledgedIsThereAfterTheProcessIsKilled(t *testing.T) {
 				t.Errorf("an acknowledged device is gone: %v", err)
 			}
 		}
-		mismatches, err := tx.RecountPools()
+		mismatches, err := tx.RecountPools(time.Unix(0, 0))
 		if len(mismatches) > 0 {
 			t.Error(mismatches)
 		}

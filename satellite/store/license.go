@@ -1,9 +1,9 @@
 package store
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"ssm/satellite"
 )
@@ -78,72 +78,6 @@ func (t *transaction) SaveLicense(l satellite.License) error {
 	r := licenseToRow(l)
 	return t.db.Select("name", "description", "type", "enforcement", "billing", "reporting_only", "overage", "higher_tier", "family").
 		Where("id = ?", r.ID).Updates(&r).Error
-}
-
-type lotRow struct {
-	ID               int64 `gorm:"primaryKey"`
-	AccountID        int64
-	UpstreamID       string
-	VirtualAccountID int64
-	LicenseID        int64
-	Type             string
-	Quantity         int64
-	StartAt          int64
-	EndAt            int64
-	OrderNumber      string
-	SubscriptionID   string
-}
-
-var lotColumns = []string{
-	"id", "account_id", "upstream_id", "virtual_account_id", "license_id", "type", "quantity", "start_at", "end_at", "order_number", "subscription_id",
-}
-
-func (r lotRow) domain() satellite.Lot {
-	return satellite.Lot{
-		UpstreamID: r.UpstreamID, AccountID: satellite.AccountID(r.AccountID), VirtualAccountID: satellite.VirtualAccountID(r.VirtualAccountID),
-		LicenseID: satellite.LicenseID(r.LicenseID), Type: satellite.LicenseType(r.Type), Quantity: r.Quantity, Start: instant(r.StartAt), End: instant(r.EndAt),
-		Order: r.OrderNumber, SubscriptionID: r.SubscriptionID,
-	}
-}
-
-func lotsOf(rows []lotRow) []satellite.Lot {
-	lots := make([]satellite.Lot, len(rows))
-	for i, r := range rows {
-		lots[i] = r.domain()
-	}
-	return lots
-}
-
-func (lotRow) TableName() string { return "lots" }
-
-func (t *transaction) Lots(virtual satellite.VirtualAccountID, license satellite.LicenseID) ([]satellite.Lot, error) {
-	var rows []lotRow
-	err := t.db.Select(lotColumns).Where("virtual_account_id = ? AND license_id = ?", virtual, license).Order("start_at, id").Find(&rows).Error
-	return lotsOf(rows), err
-}
-
-func (t *transaction) LotsOf(account satellite.AccountID) ([]satellite.Lot, error) {
-	var rows []lotRow
-	err := t.db.Select(lotColumns).Where("account_id = ?", account).Order("upstream_id").Find(&rows).Error
-	return lotsOf(rows), err
-}
-
-func (t *transaction) ReplaceLots(account satellite.AccountID, lots []satellite.Lot) error {
-	if err := t.db.Where("account_id = ?", account).Delete(&lotRow{}).Error; err != nil {
-		return err
-	}
-	rows := make([]lotRow, len(lots))
-	for i, l := range lots {
-		rows[i] = lotRow{
-			AccountID: int64(l.AccountID), UpstreamID: l.UpstreamID, VirtualAccountID: int64(l.VirtualAccountID), LicenseID: int64(l.LicenseID),
-			Type: string(l.Type), Quantity: l.Quantity, StartAt: micros(l.Start), EndAt: micros(l.End),
-			OrderNumber: l.Order, SubscriptionID: l.SubscriptionID,
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return unique(t.db.CreateInBatches(rows, 500).Error, "lot", "Two lots have the same number.")
 }
 
 type poolRow struct {
@@ -252,6 +186,12 @@ func (t *transaction) Pools(filter satellite.PoolFilter) ([]satellite.PoolRow, e
 	return poolsOf(rows), err
 }
 
+func (t *transaction) PoolsDue(now time.Time, limit int) ([]satellite.PoolRow, error) {
+	var rows []poolNames
+	err := t.db.Raw(poolQuery+` WHERE p.purchased_until <> 0 AND p.purchased_until <= ? ORDER BY p.purchased_until LIMIT ?`, micros(now), limit).Scan(&rows).Error
+	return poolsOf(rows), err
+}
+
 func (t *transaction) ChangedPools(account satellite.AccountID, after int64, limit int) ([]satellite.PoolRow, error) {
 	var rows []poolNames
 	err := t.db.Raw(poolQuery+` WHERE p.account_id = ? AND p.change_number > ? ORDER BY p.change_number LIMIT ?`, account, after, limit).Scan(&rows).Error
@@ -350,22 +290,7 @@ func (t *transaction) UsagesOf(virtual satellite.VirtualAccountID, license satel
 	return list, err
 }
 
-func (t *transaction) RecountPools() (mismatches []string, err error) {
-	var rows []struct {
-		Tag            string
-		VirtualAccount string
-		Counter        int64
-		Recount        int64
-	}
-	err = t.db.Raw(`SELECT l.tag, v.name AS virtual_account, COALESCE(p.in_use, 0) AS counter, COALESCE(u.total, 0) AS recount
-		FROM (SELECT virtual_account_id, license_id FROM pools UNION SELECT virtual_account_id, license_id FROM usages) k
-		JOIN licenses l ON l.id = k.license_id JOIN virtual_accounts v ON v.id = k.virtual_account_id
-		LEFT JOIN pools p ON p.virtual_account_id = k.virtual_account_id AND p.license_id = k.license_id
-		LEFT JOIN (SELECT virtual_account_id, license_id, SUM(count) AS total FROM usages GROUP BY virtual_account_id, license_id) u
-			ON u.virtual_account_id = k.virtual_account_id AND u.license_id = k.license_id
-		WHERE COALESCE(p.in_use, 0) <> COALESCE(u.total, 0) ORDER BY l.tag, v.name`).Scan(&rows).Error
-	for _, r := range rows {
-		mismatches = append(mismatches, fmt.Sprintf("%s in %s is counted as %d in use, its devices hold %d", r.Tag, r.VirtualAccount, r.Counter, r.Recount))
-	}
-	return mismatches, err
+func (t *transaction) CountUsages(virtual satellite.VirtualAccountID, license satellite.LicenseID) (count int64, err error) {
+	err = t.db.Raw(`SELECT COUNT(*) FROM usages WHERE virtual_account_id = ? AND license_id = ? AND count > 0`, virtual, license).Scan(&count).Error
+	return count, err
 }

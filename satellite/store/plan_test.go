@@ -80,11 +80,34 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"LicenseByTag":        func(tx satellite.Tx) error { _, err := tx.LicenseByTag(account, "tag"); return err },
 		"Lots":                func(tx satellite.Tx) error { _, err := tx.Lots(virtual, license); return err },
 		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
-		"Pool":                func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
-		"SavePool":            func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
-		"Pools":               func(tx satellite.Tx) error { _, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account}); return err },
-		"Holdings":            func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
-		"UsagesOf":            func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
+		"LotsEnding": func(tx satellite.Tx) error {
+			_, err := tx.LotsEnding(satellite.EndingLot{ID: 5, Lot: satellite.Lot{End: at}}, at.AddDate(1, 0, 0), 10)
+			return err
+		},
+		"MoveLots":       func(tx satellite.Tx) error { return tx.MoveLots(virtual, virtual) },
+		"LotTransfers":   func(tx satellite.Tx) error { _, err := tx.LotTransfers(virtual, license); return err },
+		"LotTransfersOf": func(tx satellite.Tx) error { _, err := tx.LotTransfersOf(account); return err },
+		"SaveLotTransfer": func(tx satellite.Tx) error {
+			return tx.SaveLotTransfer(satellite.LotTransfer{Lot: satellite.Lot{UpstreamID: "lot", AccountID: account, LicenseID: license}, From: virtual, To: virtual, Quantity: 1})
+		},
+		"SaveLotTransfer of 0": func(tx satellite.Tx) error {
+			return tx.SaveLotTransfer(satellite.LotTransfer{Lot: satellite.Lot{UpstreamID: "lot", AccountID: account, LicenseID: license}, From: virtual, To: virtual})
+		},
+		"PoolsDue":    func(tx satellite.Tx) error { _, err := tx.PoolsDue(at, 10); return err },
+		"Family":      func(tx satellite.Tx) error { _, err := tx.Family(virtual, license); return err },
+		"CountUsages": func(tx satellite.Tx) error { _, err := tx.CountUsages(virtual, license); return err },
+		"open alert of a key": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Type: satellite.AlertLicensesExpiring, Key: "lot", Scope: satellite.Scope{All: true}}, satellite.Page{Limit: 1})
+			return err
+		},
+		"Pool":     func(tx satellite.Tx) error { _, err := tx.Pool(virtual, license); return err },
+		"SavePool": func(tx satellite.Tx) error { _, err := tx.SavePool(satellite.Pool{ID: 1}); return err },
+		"Pools": func(tx satellite.Tx) error {
+			_, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{All: true}, AccountID: account})
+			return err
+		},
+		"Holdings": func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"UsagesOf": func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {
 			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
 		},
@@ -153,10 +176,12 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 
 // sorts are the statements that may sort: what they sort is a handful of rows.
 var sorts = []string{
-	"VirtualAccounts",                     // of one account
-	"Pools",                               // one row for each license and virtual account
-	"Holdings",                            // of one device
-	"Lots",                                // of one license
+	"VirtualAccounts",                // of one account
+	"Pools",                          // one row for each license and virtual account
+	"Holdings",                       // of one device
+	"Lots",                           // of one license
+	"LotTransfers", "LotTransfersOf", // of one license in one virtual account; of one account, at a sync
+	"open alert of a key",                 // one at most
 	"DeleteVirtualAccount", "ReplaceLots", // read and write the same few rows
 }
 

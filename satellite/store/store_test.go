@@ -273,7 +273,7 @@ func TestARecountFindsACounterThatWasChangedByHand(t *testing.T) {
 	}
 	recount := func() (list []string) {
 		t.Helper()
-		if err := s.View(ctx, func(tx satellite.Tx) (err error) { list, err = tx.RecountPools(); return err }); err != nil {
+		if err := s.View(ctx, func(tx satellite.Tx) (err error) { list, err = tx.RecountPools(time.Unix(0, 0)); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return list

@@ -252,7 +252,7 @@ func recount(t *testing.T, s satellite.Store) {
 	mismatches := func(want string) {
 		t.Helper()
 		view(t, s, func(tx satellite.Tx) error {
-			list, err := tx.RecountPools()
+			list, err := tx.RecountPools(base)
 			got := strings.Join(list, "; ")
 			if err != nil || want == "" && got != "" || !strings.Contains(got, want) {
 				t.Errorf("the recount says %q (%v), want %q", got, err, want)

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"ssm/satellite"
+)
+
+// transferRow is a transfer with the lot that it is a part of.
+type transferRow struct {
+	Lot                  lotRow `gorm:"embedded"`
+	FromVirtualAccountID int64
+	ToVirtualAccountID   int64
+	Moved                int64
+	At                   int64
+}
+
+// transferQuery reads transfers from the side that has the index: the lots
+// follow by their numbers.
+var transferQuery = `SELECT ` + lotFields + `, t.from_virtual_account_id, t.to_virtual_account_id, t.quantity AS moved, t.at
+	FROM transfers t CROSS JOIN lots o ON o.account_id = t.account_id AND o.upstream_id = t.lot AND o.license_id = t.license_id`
+
+func (t *transaction) transfers(query string, args ...any) ([]satellite.LotTransfer, error) {
+	var rows []transferRow
+	err := t.db.Raw(query+` ORDER BY o.upstream_id, t.from_virtual_account_id, t.to_virtual_account_id`, args...).Scan(&rows).Error
+	list := make([]satellite.LotTransfer, len(rows))
+	for i, r := range rows {
+		list[i] = satellite.LotTransfer{
+			Lot: r.Lot.domain(), From: satellite.VirtualAccountID(r.FromVirtualAccountID), To: satellite.VirtualAccountID(r.ToVirtualAccountID),
+			Quantity: r.Moved, At: instant(r.At),
+		}
+	}
+	return list, err
+}
+
+func (t *transaction) LotTransfers(virtual satellite.VirtualAccountID, license satellite.LicenseID) ([]satellite.LotTransfer, error) {
+	return t.transfers(transferQuery+` WHERE (t.from_virtual_account_id = ? AND t.license_id = ? OR t.to_virtual_account_id = ? AND t.license_id = ?)`,
+		virtual, license, virtual, license)
+}
+
+func (t *transaction) LotTransfersOf(account satellite.AccountID) ([]satellite.LotTransfer, error) {
+	return t.transfers(transferQuery+` WHERE t.from_virtual_account_id IN (SELECT id FROM virtual_accounts WHERE account_id = ?)`, account)
+}
+
+func (t *transaction) SaveLotTransfer(transfer satellite.LotTransfer) error {
+	key := []any{transfer.Lot.LicenseID, transfer.Lot.UpstreamID, transfer.From, transfer.To}
+	if transfer.Quantity == 0 {
+		return t.db.Exec(`DELETE FROM transfers WHERE license_id = ? AND lot = ? AND from_virtual_account_id = ? AND to_virtual_account_id = ?`, key...).Error
+	}
+	return t.db.Exec(`INSERT INTO transfers (license_id, lot, from_virtual_account_id, to_virtual_account_id, account_id, quantity, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (license_id, lot, from_virtual_account_id, to_virtual_account_id) DO UPDATE SET quantity = excluded.quantity, at = excluded.at`,
+		append(key, transfer.Lot.AccountID, transfer.Quantity, micros(transfer.At))...).Error
+}
