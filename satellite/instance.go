@@ -38,6 +38,7 @@ const (
 	Authorized           AuthorizationState = "authorized"
 	OutOfCompliance      AuthorizationState = "out of compliance"
 	AuthorizationExpired AuthorizationState = "authorization expired"
+	AuthorizedReserved   AuthorizationState = "authorized - reserved" // it never talks, and has a reservation
 )
 
 // Instance is a product instance: a device, as this satellite knows it.
@@ -269,6 +270,9 @@ func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) 
 	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
 		instance, err := findInstance(tx, InstanceQuery{PIID: piid})
 		if err != nil {
+			return err
+		}
+		if err := unreserved(tx, instance.UDIPID, instance.UDISerialNumber, "it cannot be removed"); err != nil {
 			return err
 		}
 		return s.remove(tx, record, instance, now, EventDeviceRemoved, "was removed")
