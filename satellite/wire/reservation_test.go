@@ -300,7 +300,7 @@ func (r reservation) authorization(t testing.TB) (string, ReservationAuthorizati
 		Kind: ReservationSpecific, Key: r.satellite.Public(), DeviceKey: r.device.Public(), PIID: "5f0c6f3e-0d5b-4d0e-9a53-2a6f6f3b7c11", Timestamp: 1772452800000,
 		PID: r.binding.PID, SerialNumber: r.binding.SerialNumber, UUID: "a,b:c",
 		Entitlements: []ReservedEntitlement{
-			{Tag: "tag-1", Count: 2, LicenseType: LicensePerpetual, Name: `Network <Advantage> & "more" 神田`, Description: "All of it"},
+			{Tag: "tag-1", Count: 2, LicenseType: LicensePerpetual, Name: `Network <Advantage> & "more" 神田`, Description: "All\r\nof it" + strings.Repeat(", and more", 100)},
 			{Tag: "tag-2", Count: 1, Start: time.Date(2026, 1, 1, 0, 0, 0, 5000, time.UTC), End: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), LicenseType: LicenseTerm, SubscriptionID: "sub"},
 		},
 	}

@@ -125,7 +125,7 @@ func date(t time.Time) string {
 // ReadAuthorization takes an authorization apart and checks its signature: the
 // holder of chain[0] wrote it. That the chain leads to the pinned root, and
 // that it is meant for this device and request, is for the device to check.
-// Spaces and line breaks around it do not matter; every other byte does.
+// Line breaks do not matter, nor do spaces around it; every other byte does.
 //
 // *CodeError for what has not its form; ErrSignature; ErrVersion.
 func ReadAuthorization(text string) (a ReservationAuthorization, chain []*x509.Certificate, err error) {
@@ -133,7 +133,8 @@ func ReadAuthorization(text string) (a ReservationAuthorization, chain []*x509.C
 	if len(text) > maxAuthorization {
 		return a, nil, problem("it is far too long")
 	}
-	rest, begins := strings.CutPrefix(strings.TrimSpace(text), authorizationBegin)
+	text = strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(text)) // it has none of its own
+	rest, begins := strings.CutPrefix(text, authorizationBegin)
 	body, rest, closed := strings.Cut(rest, authorizationClose+signatureOpen)
 	signed, rest, signedOK := strings.Cut(rest, signatureClose+udiOpen)
 	udi, ends := strings.CutSuffix(rest, udiClose+authorizationEnd)

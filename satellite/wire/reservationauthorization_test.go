@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,11 +12,23 @@ import (
 func TestAnAuthorizationComesBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	text, want := newReservation(t, "R1000", "FOC 1,S:2").authorization(t)
-	for _, carried := range []string{text, "\r\n " + text + "\n"} {
+	parts := QRParts(text)
+	if len(parts) < 2 {
+		t.Error("it fits into one QR code: nothing was cut")
+	}
+	for _, carried := range []string{text, "\r\n " + text + "\n", strings.Join(parts, "\r\n")} {
 		got, chain, err := ReadAuthorization(carried)
 		if err != nil || !reflect.DeepEqual(got, want) || len(chain) != 1 {
 			t.Errorf("got %+v of %d certificates (%v), want %+v", got, len(chain), err, want)
 		}
+	}
+	for _, part := range parts {
+		if code, err := CodeQR(part); err != nil || code.Size > 105 {
+			t.Errorf("a part of %d bytes makes a QR code of %d modules (%v)", len(part), code.Size, err)
+		}
+	}
+	if _, err := CodeQR(text); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("the whole of it in one QR code: %v", err)
 	}
 	if strings.ContainsAny(text, "\n\r") {
 		t.Error("it is more than one line")
@@ -182,5 +195,40 @@ func BenchmarkReadReturnCode(b *testing.B) {
 		if ok, err := r.secret.IsReturnCode(code, r.binding); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
+	}
+}
+
+// Who photographs the screen gets back what is drawn: the blocks and the image
+// are the modules of the code, with a border of four.
+func TestQRCodesAreDrawnModuleByModule(t *testing.T) {
+	t.Parallel()
+	text := newReservation(t, "R1000", "FOC1").requestCode(t)
+	code, err := CodeQR(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := CodeBlocks(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(blocks, "\n"), "\n")
+	svg, err := CodeSVG(text)
+	if err != nil || strings.Count(svg, "h1v1h-1z") < code.Size {
+		t.Fatalf("the image is %s (%v)", svg, err)
+	}
+	for y := range code.Size {
+		for x := range code.Size {
+			cell := string([]rune(lines[(y+4)/2])[x+4])
+			light := cell == "█" || cell == "▀" && y%2 == 0 || cell == "▄" && y%2 == 1
+			if light == code.Black(x, y) {
+				t.Fatalf("module %d,%d is drawn as %q", x, y, cell)
+			}
+			if drawn := strings.Contains(svg, fmt.Sprintf("M%d %dh1", x+4, y+4)); drawn != code.Black(x, y) {
+				t.Fatalf("module %d,%d is in the image: %v", x, y, drawn)
+			}
+		}
+	}
+	if border := strings.Repeat("█", code.Size+8); lines[0] != border || lines[1] != border {
+		t.Error("there is no border")
 	}
 }
