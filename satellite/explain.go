@@ -13,6 +13,7 @@ type Explanation struct {
 	Lots         []Lot         // whose home the virtual account is; those that are not live count nothing
 	TransfersIn  []LotTransfer // likewise
 	TransfersOut []LotTransfer
+	Reservations []ReservedRow
 	Usages       []UsageRow // the first thousand
 	Devices      int64      // all that hold something
 	LentTo       []TierLoan
@@ -98,6 +99,10 @@ func (e *Explanation) read(tx Tx, virtual VirtualAccountID) (err error) {
 		}
 	}
 	e.count(e.Lots, transfers, e.At)
+	if e.Reservations, err = tx.ReservedItems(virtual, e.License.ID); err != nil {
+		return err
+	}
+	e.Reserved, _ = reservedAt(e.Reservations, e.At)
 	if e.Usages, err = tx.UsagesOf(virtual, e.License.ID, Page{Limit: explainedDevices}); err != nil {
 		return err
 	}
@@ -146,6 +151,7 @@ func (e *Explanation) sum() {
 			return t.Lot.part(t.Quantity, " to "+e.names[t.To], e.At)
 		})},
 		{Name: "Quantity", Total: e.Quantity(), Parts: []Part{{e.Purchased, "purchased"}, {e.TransferredIn, "transferred in"}, {-e.TransferredOut, "transferred out"}}},
+		{Name: "Reserved", Total: e.Reserved, Parts: reservedParts(e.Reservations, e.At)},
 		{Name: "In use", Total: e.InUse, Parts: e.users()},
 		{Name: "Lent", Total: e.Lent, Parts: partsFrom(e.LentTo, func(l TierLoan) Part { return Part{l.Quantity, "to " + l.License.called()} })},
 		{Name: "Borrowed", Total: e.Borrowed, Parts: partsFrom(e.BorrowedFrom, func(l TierLoan) Part { return Part{l.Quantity, "from " + l.License.called()} })},

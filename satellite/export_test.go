@@ -26,3 +26,8 @@ func ReturnLicenses(ctx context.Context, s *Service, piid string, now time.Time)
 		return tx.TouchInstance(instance)
 	})
 }
+
+// TravelReservations is what a transfer of a device does with its reservation.
+func TravelReservations(tx Tx, record func(Event) error, instance Instance, from, to VirtualAccountID, s *Service) error {
+	return travelReservations(tx, record, instance, from, to, s.Now())
+}

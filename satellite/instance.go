@@ -39,6 +39,7 @@ const (
 	Authorized           AuthorizationState = "authorized"
 	OutOfCompliance      AuthorizationState = "out of compliance"
 	AuthorizationExpired AuthorizationState = "authorization expired"
+	AuthorizedReserved   AuthorizationState = "authorized - reserved" // it never talks, and has a reservation
 )
 
 // Instance is a product instance: a device, as this satellite knows it.
@@ -286,6 +287,9 @@ func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) 
 	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
 		instance, err := findInstance(tx, actor, InstanceQuery{PIID: piid}, ActionManageDevices)
 		if err != nil {
+			return err
+		}
+		if err := unreserved(tx, instance.UDIPID, instance.UDISerialNumber, "it cannot be removed"); err != nil {
 			return err
 		}
 		if err := removable(tx, instance); err != nil {

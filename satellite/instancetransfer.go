@@ -104,11 +104,27 @@ func (t *transfer) move(actor Actor, piid string) error {
 	if err := t.tx.SaveInstance(instance); err != nil {
 		return err
 	}
+	if err := t.reserved(instance, from); err != nil {
+		return err
+	}
 	t.moved++
 	return t.record(Event{
 		Type: EventDeviceTransferred, AccountID: t.account, VirtualAccount: t.to.Name, PIID: instance.PIID,
 		Message: fmt.Sprintf("Device %s (%s, %s) was transferred from virtual account %q to %q.", instance.Name(), instance.UDIPID, instance.UDISerialNumber, t.names[from], t.to.Name),
 	})
+}
+
+// reserved takes along what a device has reserved. That works on ledgers of its
+// own, so those of this transfer are settled before.
+func (t *transfer) reserved(instance Instance, from VirtualAccountID) error {
+	if instance.AuthorizationState != AuthorizedReserved {
+		return nil
+	}
+	if err := t.settle(); err != nil {
+		return err
+	}
+	t.ledgers, t.opened = map[VirtualAccountID]*ledger{}, nil
+	return travelReservations(t.tx, t.record, instance, from, t.to.ID, t.now)
 }
 
 // settle ends the transfer: KindConflict where the target is short of what must
@@ -135,9 +151,6 @@ func (t *transfer) settle() error {
 // members carry on with what they want, and joins the one of the same application
 // that the target has. missing names the licenses of which it holds less than
 // before: the target may not give more.
-//
-// What is reserved for the instance would travel here, too, beside what it
-// uses: out of the counters of from, into those of to.
 func travel(instance Instance, from, to *ledger) (_ Instance, missing []string, err error) {
 	holdings, err := from.tx.Holdings(instance.ID)
 	if err != nil {

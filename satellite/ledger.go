@@ -135,7 +135,28 @@ func (l License) refuses() bool {
 	return l.Enforcement != Unenforced && !l.ReportingOnly && !l.Overage
 }
 
-// recount counts the lots and transfers of a license again: they have changed.
+// reserve changes what is reserved of a license by a difference. Only surplus
+// can be reserved, also of what devices may overdraw; what is only reported has
+// no bound. KindConflict, and nothing changes, where there is less.
+func (l *ledger) reserve(license License, difference int64) error {
+	row, err := l.pool(license)
+	if err != nil {
+		return err
+	}
+	l.count(license)
+	if difference > row.Available() && !license.ReportingOnly {
+		virtual, err := virtualAccountName(l.tx, l.account, l.virtual)
+		if err != nil {
+			return err
+		}
+		return fail(KindConflict, "reservation-surplus", "Of %s, %d are available in virtual account %q, and %d more are to be reserved. Nothing was reserved.", license.called(), row.Available(), virtual, difference).
+			hint("Reserve fewer, or transfer or buy licenses first.")
+	}
+	row.Reserved += difference
+	return nil
+}
+
+// recount counts the lots and transfers of a license again, and what is reserved: they have changed.
 func (l *ledger) recount(license License) error {
 	row, err := l.pool(license)
 	if err != nil {

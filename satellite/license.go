@@ -227,7 +227,7 @@ func recount(tx Tx, pool *Pool, now time.Time) error {
 		return err
 	}
 	pool.count(lots, transfers, now)
-	return nil
+	return countReserved(tx, pool, now)
 }
 
 // LicenseDetails is one license with everything that makes its numbers.

@@ -98,6 +98,9 @@ func (s *Service) lookup(ctx context.Context, requester string, request *wire.Re
 		if e.authority, err = s.registeredAuthority(tx, e.account.ID); err != nil {
 			return err
 		}
+		if err := unreserved(tx, e.identity.UDIPID, e.identity.UDISerialNumber, "it cannot register"); err != nil {
+			return err
+		}
 		if e.existing, err = tx.InstanceByIdentity(e.identity); err != nil && !isNotFound(err) {
 			return err
 		}
@@ -215,6 +218,10 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 			return err
 		}
 		if !e.repeat {
+			// Again: it may have been reserved since lookup.
+			if err := unreserved(tx, e.identity.UDIPID, e.identity.UDISerialNumber, "it cannot register"); err != nil {
+				return err
+			}
 			if err := token.usable(now); err != nil {
 				return err
 			}

@@ -198,6 +198,19 @@ type Tx interface {
 	// since the last count.
 	RecountPools(now time.Time) ([]string, error)
 
+	// Reservations.
+	CreateReservation(Reservation) (Reservation, error) // KindConflict where the device has a standing one
+	Reservation(ReservationID) (Reservation, error)
+	ReservationByUDI(pid, serialNumber string) (Reservation, error) // the standing one
+	// Reservations lists newest first; Page.After is an id to stay below.
+	Reservations(ReservationFilter, Page) ([]Reservation, error)
+	SaveReservation(Reservation) error // with its items
+	// ReservedItems returns the items of one license in standing reservations.
+	ReservedItems(VirtualAccountID, LicenseID) ([]ReservedRow, error)
+	// EndedReservations lists standing reservations with an item that has ended,
+	// by id, behind one.
+	EndedReservations(now time.Time, after ReservationID, limit int) ([]Reservation, error)
+
 	// Alerts.
 	// OpenAlert opens an alert, or updates text and date of the open one of its key.
 	OpenAlert(Alert) (opened bool, err error)

@@ -14,7 +14,7 @@ import (
 // derived are beginnings of keys that the program completes by a value, and the
 // values that there are.
 var derived = map[string][]string{
-	"authorization.": {"authorized", "out of compliance", "authorization expired", "no licenses in use"},
+	"authorization.": {"authorized", "authorized - reserved", "out of compliance", "authorization expired", "no licenses in use"},
 	"registration.":  {"registered", "unregistered", "registration expired"},
 	"account.type.":  {"standard", "limited"},
 	"license.type.":  {"perpetual", "subscription"},

@@ -84,7 +84,7 @@ func (r *request) registrationBadge(state satellite.RegistrationState) kit.Badge
 
 func (r *request) authorizationBadge(state satellite.AuthorizationState) kit.Badge {
 	kinds := map[satellite.AuthorizationState]string{
-		satellite.Authorized: "ok", satellite.OutOfCompliance: "bad", satellite.AuthorizationExpired: "warn", satellite.NoLicensesInUse: "idle",
+		satellite.Authorized: "ok", satellite.AuthorizedReserved: "ok", satellite.OutOfCompliance: "bad", satellite.AuthorizationExpired: "warn", satellite.NoLicensesInUse: "idle",
 	}
 	return kit.Badge{Kind: kinds[state], Word: r.t("authorization." + string(state))}
 }

@@ -39,6 +39,7 @@ func jobs(s *server) []scheduler.Job {
 		{Name: "forget-replies", Spec: "@every 10m", Run: s.service.ForgetReplies},
 		{Name: "count-lots", Spec: "@every 1m", Run: s.service.CountLots},
 		{Name: "remind-of-lots", Spec: "@daily", Run: s.service.RemindOfLots},
+		{Name: "watch-reservations", Spec: "@hourly", Run: s.service.WatchReservations},
 		{Name: "renew-signers", Spec: "@daily", Run: s.service.RenewSigners},
 		{Name: "rotate-token-key", Spec: "@daily", Run: s.service.RotateTokenKey},
 		{Name: "refresh-bundle", Spec: "@hourly", Run: func(ctx context.Context, _ time.Time) error { return s.bundle.refresh(ctx) }},

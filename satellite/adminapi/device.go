@@ -19,7 +19,7 @@ type Device struct {
 	Account                string     `json:"account"`
 	VirtualAccount         string     `json:"virtual_account"`
 	RegistrationState      string     `json:"registration_state" enum:"unregistered,registered,registration expired"`
-	AuthorizationState     string     `json:"authorization_state" enum:"no licenses in use,authorized,out of compliance,authorization expired"`
+	AuthorizationState     string     `json:"authorization_state" enum:"no licenses in use,authorized,authorized - reserved,out of compliance,authorization expired"`
 	RegisteredAt           *time.Time `json:"registered_at"`
 	LastContactAt          *time.Time `json:"last_contact_at"`
 	CertificateSerial      string     `json:"certificate_serial" doc:"Hexadecimal."`

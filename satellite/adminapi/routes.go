@@ -85,6 +85,16 @@ func (a *api) routes(r huma.API) {
 	get(r, "/licenses/explanation", "explain-license", "Licenses", "Show the rows that make each number of a license in a virtual account", a.explainLicense, missing, conflict)
 	post(r, "/accounts/{account}/license-transfers", "transfer-licenses", "Licenses", "Move licenses between virtual accounts, all of the list or nothing", a.transferLicenses, nothing, missing, conflict, bulk)
 
+	post(r, "/reservation-previews", "preview-reservation", "Reservations", "Tell what a request code says", a.previewReservation)
+	get(r, "/reservations", "list-reservations", "Reservations", "List reservations, newest first", a.listReservations, missing)
+	post(r, "/reservations", "create-reservation", "Reservations", "Reserve licenses for a device that never talks", a.createReservation, created, missing, conflict)
+	get(r, "/reservations/{id}", "get-reservation", "Reservations", "Show a reservation with its authorization", a.getReservation, missing)
+	post(r, "/reservations/{id}/updates", "update-reservation", "Reservations", "Change what is reserved: a new authorization", a.updateReservation, missing, conflict)
+	post(r, "/reservations/{id}/confirmation", "confirm-reservation", "Reservations", "Enter the confirmation code of the device", a.confirmReservation, missing, conflict)
+	post(r, "/reservations/{id}/return", "return-reservation", "Reservations", "Enter the return code of the device", a.returnReservation, missing, conflict)
+	post(r, "/reservation-returns", "return-reservation-of-device", "Reservations", "Enter the return code of a device that is named by its UDI", a.returnReservationOfDevice, missing, conflict)
+	get(r, "/reservations/{id}/qr", "get-reservation-qr", "Reservations", "Draw the authorization as a QR code", a.reservationQR, answersFile(svgType), missing, conflict)
+
 	post(r, "/accounts/{account}/sync-requests", "create-sync-request", "Synchronization", "Make a sync request and download it", a.createSyncRequest, answersFile(wire.RequestMediaType), missing)
 	post(r, "/sync-responses", "apply-sync-response", "Synchronization", "Apply a sync response", a.applySyncResponse, file("The response of the upstream.", wire.ResponseMediaType), conflict, oversize)
 	post(r, "/sync-inspections", "inspect-sync-file", "Synchronization", "Tell what is in a sync file, without trusting or applying it", a.inspectSyncFile, file("A sync request or response.", wire.RequestMediaType, wire.ResponseMediaType), oversize)

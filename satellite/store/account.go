@@ -118,11 +118,14 @@ func (t *transaction) SaveAccount(a satellite.Account) error {
 // accountTables are the tables with rows of an account, each before those that
 // its rows refer to. Events and alerts stay.
 var accountTables = []string{
-	"sent_records", "tombstones", "sync_requests", "sync_states", "usage_reports", "custom_tags", "transfers", "pools", "lots", "licenses",
-	"tokens", "certificates", "nominations", "agreements", "agreement_acceptances", "upgrades", "authorities", "instances", "virtual_accounts",
+	"sent_records", "tombstones", "sync_requests", "sync_states", "usage_reports", "custom_tags", "reservations", "transfers", "pools", "lots", "licenses",
+	"tokens", "certificates", "nominations", "agreements", "agreement_acceptances", "upgrades", "authorities", "grants", "user_groups", "instances", "virtual_accounts",
 }
 
 func (t *transaction) DeleteAccount(id satellite.AccountID) error {
+	if err := t.db.Exec(`DELETE FROM reservation_items WHERE reservation_id IN (SELECT id FROM reservations WHERE account_id = ?)`, id).Error; err != nil {
+		return err
+	}
 	for _, table := range accountTables {
 		if err := t.db.Exec("DELETE FROM "+table+" WHERE account_id = ?", id).Error; err != nil {
 			return fmt.Errorf("empty %s of account %d: %w", table, id, err)

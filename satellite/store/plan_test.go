@@ -80,6 +80,27 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			return tx.SaveCertificate(satellite.Certificate{AccountID: account, DER: []byte{1}})
 		},
 		"RevokedCertificates": func(tx satellite.Tx) error { _, err := tx.RevokedCertificates(account); return err },
+		"Reservation":         func(tx satellite.Tx) error { _, err := tx.Reservation(1); return err },
+		"ReservationByUDI":    func(tx satellite.Tx) error { _, err := tx.ReservationByUDI("R1", "A"); return err },
+		"ReservedItems":       func(tx satellite.Tx) error { _, err := tx.ReservedItems(virtual, license); return err },
+		"EndedReservations":   func(tx satellite.Tx) error { _, err := tx.EndedReservations(at, 5, 10); return err },
+		"CreateReservation": func(tx satellite.Tx) error {
+			_, err := tx.CreateReservation(satellite.Reservation{AccountID: account, VirtualAccountID: virtual})
+			return err
+		},
+		"SaveReservation": func(tx satellite.Tx) error { return tx.SaveReservation(satellite.Reservation{ID: 1}) },
+		"Reservations": func(tx satellite.Tx) error {
+			_, err := tx.Reservations(satellite.ReservationFilter{Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"Reservations of an account": func(tx satellite.Tx) error {
+			_, err := tx.Reservations(satellite.ReservationFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"Reservations of a virtual account": func(tx satellite.Tx) error {
+			_, err := tx.Reservations(satellite.ReservationFilter{AccountID: account, VirtualAccountID: virtual, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
 		"Reply":               func(tx satellite.Tx) error { _, err := tx.Reply("device", "1"); return err },
 		"SaveReply":           func(tx satellite.Tx) error { return tx.SaveReply("device", "1", []byte{1}, at) },
 		"DeleteRepliesBefore": func(tx satellite.Tx) error { _, err := tx.DeleteRepliesBefore(at, 10); return err },

@@ -98,7 +98,7 @@ func (t *transaction) SetDefaultVirtualAccount(account satellite.AccountID, id s
 
 // movedTables are the tables with rows that go along when a virtual account
 // moves into another one. Its pools, lots, transfers and custom tags do not.
-var movedTables = []string{"instances", "usages", "tokens"}
+var movedTables = []string{"instances", "usages", "tokens", "reservations", "reservation_items"}
 
 func (t *transaction) MoveVirtualAccount(from, to satellite.VirtualAccountID) error {
 	if err := t.rename(from); err != nil {

@@ -85,6 +85,7 @@ func makeVectors(t *testing.T) map[string][]byte {
 	v.certify("device", "account sub CA", pkix.Name{CommonName: vectorSUDI.UDIPID, SerialNumber: vectorPIID}, 1, false, usageLicensing, usageDevice)
 	v.messages()
 	v.containers()
+	v.reservations()
 	return v.files
 }
 

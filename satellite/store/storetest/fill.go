@@ -50,7 +50,14 @@ func (f *filler) fill(v reflect.Value, name string) {
 		v.SetInt(int64(f.next) + 1<<40)
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Slice: // of bytes
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			for i := range v.Len() {
+				f.fill(v.Index(i), name)
+			}
+			return
+		}
 		v.SetBytes([]byte{0, 0xff, byte(f.next), byte(f.next >> 8)})
 	case reflect.Array: // a hash
 		for i := range v.Len() {

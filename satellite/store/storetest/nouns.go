@@ -28,6 +28,7 @@ type nouns struct {
 	report      satellite.Report
 	state       satellite.SyncState
 	request     satellite.SyncRequestRow
+	reservation satellite.Reservation
 }
 
 func newNouns(t *testing.T, seed int) nouns {
@@ -49,11 +50,12 @@ func newNouns(t *testing.T, seed int) nouns {
 		Report      satellite.Report
 		State       satellite.SyncState
 		Request     satellite.SyncRequestRow
+		Reservation satellite.Reservation
 	}](seed)
 	return nouns{
 		self: a.Self, root: a.Root, key: a.Key, user: a.User, session: a.Session, account: a.Account, virtual: a.Virtual, token: a.Token,
 		instance: a.Instance, certificate: a.Certificate, license: a.License, lot: a.Lot, pool: a.Pool, usage: a.Usage, report: a.Report,
-		state: a.State, request: a.Request,
+		state: a.State, request: a.Request, reservation: a.Reservation,
 		authority: satellite.Authority{
 			Key: []byte{1, byte(seed)}, Chain: [][]byte{certificate(t, "sub CA"), certificate(t, "issuing CA")}, Root: []byte{4, byte(seed)},
 			SignerKey: []byte{5, byte(seed)}, SignerCertificate: []byte{6, byte(seed)}, SignerNotAfter: at(seed), SubCANotBefore: at(seed + 1), SubCANotAfter: at(seed + 2),
@@ -112,6 +114,17 @@ func (n *nouns) create(tx satellite.Tx) (err error) {
 		},
 		func() error { n.state.AccountID = n.account.ID; return tx.SaveSyncState(n.state) },
 		func() error { n.request.AccountID = n.account.ID; return tx.CreateSyncRequest(n.request) },
+		func() error {
+			r := &n.reservation
+			r.ID, r.AccountID, r.VirtualAccountID, r.InstanceID = 0, n.account.ID, n.virtual.ID, n.instance.ID
+			for _, items := range [][]satellite.ReservedItem{r.Authorization.Items, r.Update.Items} {
+				for i := range items {
+					items[i].LicenseID = n.license.ID
+				}
+			}
+			n.reservation, err = tx.CreateReservation(*r)
+			return err
+		},
 	}
 	for i, step := range steps {
 		if err := step(); err != nil {
@@ -169,6 +182,16 @@ func (n *nouns) compare(t *testing.T, tx satellite.Tx) {
 	same(t, "report by digest", n.report)(tx.ReportByDigest(n.account.ID, n.report.Digest))
 	same(t, "report by key", n.report)(tx.ReportByKey(n.account.ID, n.report.Key))
 	same(t, "reports", []satellite.Report{n.report})(tx.Reports(n.account.ID, everything, page))
+	same(t, "reservation", n.reservation)(tx.Reservation(n.reservation.ID))
+	same(t, "reservation by device", n.reservation)(tx.ReservationByUDI(n.reservation.UDIPID, n.reservation.UDISerialNumber))
+	same(t, "reservations", []satellite.Reservation{n.reservation})(tx.Reservations(satellite.ReservationFilter{AccountID: n.account.ID, VirtualAccountID: n.virtual.ID, Scope: satellite.Scope{All: true}}, page))
+	var items []satellite.ReservedRow
+	for update, list := range [][]satellite.ReservedItem{n.reservation.Authorization.Items, n.reservation.Update.Items} {
+		for _, item := range list {
+			items = append(items, satellite.ReservedRow{ReservationID: n.reservation.ID, Update: update == 1, ReservedItem: item})
+		}
+	}
+	same(t, "reserved items", items)(tx.ReservedItems(n.virtual.ID, n.license.ID))
 	same(t, "sync state", n.state)(tx.SyncState(n.account.ID))
 	same(t, "sync request", n.request)(tx.SyncRequest(n.account.ID, n.request.Sequence))
 	same(t, "sync requests", []satellite.SyncRequestRow{n.request})(tx.SyncRequests(n.account.ID, page))
@@ -260,6 +283,11 @@ func savesChange(t *testing.T, s satellite.Store) {
 	pool := n.pool
 	pool.ID, pool.AccountID, pool.VirtualAccountID, pool.LicenseID = before.pool.ID, before.account.ID, before.virtual.ID, license.ID
 	n.usage.InstanceID, n.usage.VirtualAccountID, n.usage.LicenseID = instance.ID, before.virtual.ID, license.ID
+	r := before.reservation
+	r.State, r.Authorization, r.Update, r.ConfirmedAt, r.ReturnedAt = n.reservation.State, n.reservation.Update, satellite.ReservationAuthorization{}, n.reservation.ConfirmedAt, n.reservation.ReturnedAt
+	for i := range r.Authorization.Items {
+		r.Authorization.Items[i].LicenseID = license.ID
+	}
 	var change int64
 	update(t, s, func(tx satellite.Tx) (err error) {
 		change, err = tx.ChangeNumber()
@@ -271,7 +299,7 @@ func savesChange(t *testing.T, s satellite.Store) {
 		}
 		for i, step := range []error{
 			tx.SaveSatellite(n.self), tx.SaveUser(n.user), tx.SaveSession(n.session), tx.SaveAccount(n.account), tx.SaveAuthority(n.authority), tx.SaveLicense(n.license),
-			tx.SaveToken(token), tx.SaveInstance(instance), tx.SaveCertificate(certificate), tx.SaveUsage(n.usage), tx.SaveSyncState(n.state), tx.SaveSyncRequest(n.request),
+			tx.SaveToken(token), tx.SaveInstance(instance), tx.SaveCertificate(certificate), tx.SaveUsage(n.usage), tx.SaveSyncState(n.state), tx.SaveSyncRequest(n.request), tx.SaveReservation(r),
 		} {
 			if step != nil {
 				return fmt.Errorf("save %d: %w", i+1, step)
@@ -279,7 +307,7 @@ func savesChange(t *testing.T, s satellite.Store) {
 		}
 		return nil
 	})
-	n.token, n.instance = token, instance
+	n.token, n.instance, n.reservation = token, instance, r
 	n.token.ChangeNumber, n.instance.ChangeNumber = change+2, change+3
 	if n.pool.ChangeNumber != change+1 {
 		t.Errorf("the pool has change number %d, want %d", n.pool.ChangeNumber, change+1)
@@ -311,6 +339,10 @@ func conflicts(t *testing.T, s satellite.Store) {
 	n := newNouns(t, 1)
 	update(t, s, n.create)
 	again := map[string]func(satellite.Tx) error{
+		"reservation": func(tx satellite.Tx) error {
+			_, err := tx.CreateReservation(n.reservation)
+			return err
+		},
 		"user": func(tx satellite.Tx) error {
 			u := n.user
 			u.ID, u.Email = 0, "EMAIL"+u.Email[len("Email"):] // without regard to case
