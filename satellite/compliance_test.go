@@ -27,14 +27,6 @@ func (w *world) buy(lots ...lot) {
 	w.sync(w.account, false)
 }
 
-// place makes a virtual account of the world's account.
-func (w *world) place(name string) satellite.VirtualAccount {
-	w.Helper()
-	virtual, err := w.service.CreateVirtualAccount(w.ctx, admin, w.account.ID, name, "")
-	w.must(err)
-	return virtual
-}
-
 // in registers a device in a virtual account.
 func (w *world) in(virtualAccount, serial string) *device {
 	w.Helper()
@@ -42,8 +34,8 @@ func (w *world) in(virtualAccount, serial string) *device {
 	return w.device(serial).register(text)
 }
 
-// alertsOf are the open alerts of a type, as "source: message".
-func (w *world) alertsOf(kind satellite.AlertType) string {
+// alertTexts are the open alerts of a type, as "source: message".
+func (w *world) alertTexts(kind satellite.AlertType) string {
 	w.Helper()
 	list, err := w.service.Alerts(w.ctx, admin, satellite.AlertFilter{AccountID: w.account.ID, Type: kind}, satellite.Page{})
 	w.must(err)
@@ -72,8 +64,8 @@ func (w *world) move(tag, from, to string, quantity int64) error {
 	return w.service.TransferLicenses(w.ctx, admin, w.account.ID, []satellite.Transfer{{Tag: tag, From: from, To: to, Quantity: quantity}})
 }
 
-// told is what a device is told at its next contact.
-func (d *device) told(tag string) string {
+// learns is what a device is told at its next contact.
+func (d *device) learns(tag string) string {
 	d.Helper()
 	return mode(d.ok(d.authorization()), tag)
 }
@@ -102,20 +94,20 @@ func TestAShortagePutsEveryUserInTheVirtualAccountOutOfComplianceAndEveryCureHea
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := registered(t, lot{tag: "base", quantity: 12}, lot{tag: "base", quantity: 3, start: begin.Add(day)})
-			w.place("Spare")
+			w.part("Spare")
 			w.must(w.move("base", "", "Spare", 2))
 			a, b, elsewhere := w.in("", "A"), w.in("", "B"), w.in("Spare", "C")
 			elsewhere.ok(elsewhere.authorization("base", 1))
 			a.ok(a.authorization("base", 7))
-			w.expect("a while there is enough", a.told("base"), "in-compliance 7")
+			w.expect("a while there is enough", a.learns("base"), "in-compliance 7")
 			w.expect("b, who overdraws", mode(b.ok(b.authorization("base", 4)), "base"), "out-of-compliance 4")
-			w.expect("a at its next contact", a.told("base"), "out-of-compliance 7")
-			w.expect("who is elsewhere", elsewhere.told("base"), "in-compliance 1")
-			w.expect("the alert", w.alertsOf(satellite.AlertInsufficientLicenses),
+			w.expect("a at its next contact", a.learns("base"), "out-of-compliance 7")
+			w.expect("who is elsewhere", elsewhere.learns("base"), "in-compliance 1")
+			w.expect("the alert", w.alertTexts(satellite.AlertInsufficientLicenses),
 				`License base in Default: 1 of License base are missing in virtual account "Default"; the devices there that use it are out of compliance.`)
 			cure(w, b)
-			w.expect("the alert after it", w.alertsOf(satellite.AlertInsufficientLicenses), "")
-			w.expect("a after it", a.told("base"), "in-compliance 7")
+			w.expect("the alert after it", w.alertTexts(satellite.AlertInsufficientLicenses), "")
+			w.expect("a after it", a.learns("base"), "in-compliance 7")
 			if w.events(satellite.EventAlertOpened, "Insufficient") != 1 || w.events(satellite.EventAlertClosed, "Insufficient") != 1 {
 				t.Error("the alert was not opened and closed once")
 			}
@@ -155,27 +147,27 @@ func TestEachKindOfLicenseHasItsOwnAnswerToAShortage(t *testing.T) {
 				if l.Requested != 6 || !strings.Contains(l.Reason, "the pool has no more") || reply.Data.AuthorizationState != string(satellite.NoLicensesInUse) {
 					t.Errorf("the refused device is told %+v, %s", l, reply.Data.AuthorizationState)
 				}
-				if text := w.alertsOf(satellite.AlertRestrictedNotAvailable); strings.Count(text, "\n") != 1 || !strings.Contains(text, "host-B asks for 6 of License tag and holds 0") || !strings.Contains(text, "host-A asks for 6 of License tag and holds 3") {
+				if text := w.alertTexts(satellite.AlertRestrictedNotAvailable); strings.Count(text, "\n") != 1 || !strings.Contains(text, "host-B asks for 6 of License tag and holds 0") || !strings.Contains(text, "host-A asks for 6 of License tag and holds 3") {
 					t.Errorf("the alerts are %s", text)
 				}
 				if p := w.pool("tag"); p.InUse > 5 || p.Short() {
 					t.Errorf("the pool is overdrawn: %+v", p.Pool)
 				}
-			} else if text := w.alertsOf(satellite.AlertRestrictedNotAvailable); text != "" {
+			} else if text := w.alertTexts(satellite.AlertRestrictedNotAvailable); text != "" {
 				t.Errorf("nothing was refused, and there is %s", text)
 			}
 			if short := w.pool("tag").Short(); short != (c.short && c.fresh != "disabled 0") {
 				t.Errorf("the pool is short: %v", short)
 			}
 			w.pass(41 * day)
-			w.expect("after the end of the lot", a.told("tag"), c.end)
-			if w.pool("tag").Short() != c.short || (w.alertsOf(satellite.AlertInsufficientLicenses) != "") != c.short {
-				t.Errorf("after the end the pool is %s, with the alert %q", w.pool("tag").Status(), w.alertsOf(satellite.AlertInsufficientLicenses))
+			w.expect("after the end of the lot", a.learns("tag"), c.end)
+			if w.pool("tag").Short() != c.short || (w.alertTexts(satellite.AlertInsufficientLicenses) != "") != c.short {
+				t.Errorf("after the end the pool is %s, with the alert %q", w.pool("tag").Status(), w.alertTexts(satellite.AlertInsufficientLicenses))
 			}
 			b.ok(b.authorization("tag", 0))
 			a.ok(a.authorization("tag", 0))
 			for _, kind := range []satellite.AlertType{satellite.AlertRestrictedNotAvailable, satellite.AlertInsufficientLicenses} {
-				w.expect("alerts when nobody wants any", w.alertsOf(kind), "")
+				w.expect("alerts when nobody wants any", w.alertTexts(kind), "")
 			}
 			w.audit()
 		})
@@ -189,12 +181,12 @@ func TestARefusedDeviceGetsTheLicenseOnceThereIsSome(t *testing.T) {
 	a.ok(a.authorization("tag", 2))
 	w.expect("b", mode(b.ok(b.authorization("tag", 1)), "tag"), "disabled 0")
 	a.ok(a.authorization("tag", 1))
-	w.expect("b after a gave one back", b.told("tag"), "in-compliance 1")
-	w.expect("the alert", w.alertsOf(satellite.AlertRestrictedNotAvailable), "")
+	w.expect("b after a gave one back", b.learns("tag"), "in-compliance 1")
+	w.expect("the alert", w.alertTexts(satellite.AlertRestrictedNotAvailable), "")
 	// A device that goes takes its alert along.
 	w.expect("b asks for too much", mode(b.ok(b.authorization("tag", 9)), "tag"), "in-compliance 1")
 	w.must(w.service.RemoveInstance(w.ctx, admin, b.piid))
-	w.expect("the alert of a removed device", w.alertsOf(satellite.AlertRestrictedNotAvailable), "")
+	w.expect("the alert of a removed device", w.alertTexts(satellite.AlertRestrictedNotAvailable), "")
 	if opened, closed := w.events(satellite.EventAlertOpened, "Restricted"), w.events(satellite.EventAlertClosed, "Restricted"); opened != 2 || closed != 2 {
 		t.Errorf("the alert was opened %d times and closed %d times", opened, closed)
 	}
@@ -230,13 +222,13 @@ func TestTheWorkedExampleOfTwoTiers(t *testing.T) {
 	}
 	// The tier above needs its own again.
 	a.ok(a.authorization("top", 60))
-	w.expect("the lower tier then", b.told("low"), "out-of-compliance 50")
-	w.expect("the tier above", a.told("top"), "in-compliance 60")
-	w.expect("the alert", w.alertsOf(satellite.AlertInsufficientLicenses),
+	w.expect("the lower tier then", b.learns("low"), "out-of-compliance 50")
+	w.expect("the tier above", a.learns("top"), "in-compliance 60")
+	w.expect("the alert", w.alertTexts(satellite.AlertInsufficientLicenses),
 		`License low in Default: 10 of License low are missing in virtual account "Default"; the devices there that use it are out of compliance.`)
 	// One device that goes from one tier to the other needs both at no time.
 	a.ok(a.authorization("top", 0, "low", 50))
-	w.expect("after the change of tier", w.alertsOf(satellite.AlertInsufficientLicenses), "")
+	w.expect("after the change of tier", w.alertTexts(satellite.AlertInsufficientLicenses), "")
 	w.audit()
 }
 
@@ -256,7 +248,7 @@ func TestADeviceMayChangeTheTierOfAnEnforcedLicenseInOneMessage(t *testing.T) {
 func TestWhenAMeaningChangesEveryPoolThatItTouchesIsSettled(t *testing.T) {
 	t.Parallel()
 	w := licensed(t, map[string]wire.EntitlementRecord{}, lot{tag: "low", quantity: 2}, lot{tag: "top", quantity: 20})
-	w.place("Lab")
+	w.part("Lab")
 	w.must(w.move("low", "", "Lab", 1))
 	w.must(w.move("top", "", "Lab", 5))
 	for n, place := range []string{"Default", "Lab"} {
@@ -267,7 +259,7 @@ func TestWhenAMeaningChangesEveryPoolThatItTouchesIsSettled(t *testing.T) {
 		t.Helper()
 		w.up.entitlements = meanings
 		w.sync(w.account, false)
-		if text := w.alertsOf(satellite.AlertInsufficientLicenses); strings.Count(text, "missing") != short {
+		if text := w.alertTexts(satellite.AlertInsufficientLicenses); strings.Count(text, "missing") != short {
 			t.Errorf("with %+v the alerts are %q, want %d", meanings, text, short)
 		}
 		w.audit()
@@ -292,10 +284,10 @@ func TestAnAlertAboutARefusalEndsWithTheRule(t *testing.T) {
 	d.ok(d.authorization("tag", 5, "other", 5))
 	w.up.entitlements = map[string]wire.EntitlementRecord{"other": {Enforcement: "enforced"}}
 	w.sync(w.account, false)
-	if text := w.alertsOf(satellite.AlertRestrictedNotAvailable); strings.Contains(text, "License tag") || !strings.Contains(text, "License other") {
+	if text := w.alertTexts(satellite.AlertRestrictedNotAvailable); strings.Contains(text, "License tag") || !strings.Contains(text, "License other") {
 		t.Errorf("the alerts are %s", text)
 	}
-	w.expect("at its next contact", d.told("tag"), "out-of-compliance 5")
+	w.expect("at its next contact", d.learns("tag"), "out-of-compliance 5")
 	w.audit()
 }
 
@@ -306,7 +298,7 @@ func TestTheAlertOfAShortageSaysHowMuchIsMissingNow(t *testing.T) {
 	b.ok(b.authorization("low", 7))
 	for held, missing := range map[int]int{1: 3, 5: 7, 4: 6} {
 		a.ok(a.authorization("top", held))
-		if text := w.alertsOf(satellite.AlertInsufficientLicenses); !strings.Contains(text, fmt.Sprintf("%d of License low are missing", missing)) {
+		if text := w.alertTexts(satellite.AlertInsufficientLicenses); !strings.Contains(text, fmt.Sprintf("%d of License low are missing", missing)) {
 			t.Errorf("with %d in use above it says %s, want %d missing", held, text, missing)
 		}
 	}
@@ -325,7 +317,7 @@ func TestNothingHappensToAPoolBeforeItsHour(t *testing.T) {
 	w.unchanged("a count before the end", func() { w.must(w.service.CountLots(w.ctx, w.service.Now())) })
 	w.clock.advance(time.Minute)
 	w.must(w.service.CountLots(w.ctx, w.service.Now()))
-	if w.alertsOf(satellite.AlertInsufficientLicenses) == "" {
+	if w.alertTexts(satellite.AlertInsufficientLicenses) == "" {
 		t.Error("the lot has ended, and nobody is told")
 	}
 	w.unchanged("another count", func() { w.must(w.service.CountLots(w.ctx, w.service.Now())) })

@@ -9,14 +9,6 @@ import (
 	"ssm/satellite/wire"
 )
 
-// alertsAbout are the open alerts of a type.
-func (w *world) alertsAbout(kind satellite.AlertType) []satellite.Alert {
-	w.Helper()
-	alerts, err := w.service.Alerts(w.ctx, admin, satellite.AlertFilter{Type: kind}, satellite.Page{})
-	w.must(err)
-	return alerts
-}
-
 // silence is what 90 days of it do.
 func (w *world) silence(d *device) {
 	w.Helper()
@@ -45,11 +37,11 @@ func TestCopiesOfADeviceThatSpeakInTurnsAreFound(t *testing.T) {
 	b := a.copied("198.51.100.77")
 	a.speaks()
 	b.speaks() // looks like a machine that was rolled back
-	if alerts := w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 0 {
+	if alerts := w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 0 {
 		t.Fatalf("one roll-back raises %+v", alerts)
 	}
 	a.speaks()
-	alerts := w.alertsAbout(satellite.AlertDuplicateLicenses)
+	alerts := w.alertsOf(satellite.AlertDuplicateLicenses)
 	if len(alerts) != 1 || alerts[0].PIID != a.piid || alerts[0].Key != a.piid || alerts[0].Severity != satellite.Major ||
 		!strings.Contains(alerts[0].Message, a.source) || !strings.Contains(alerts[0].Message, b.source) || !alerts[0].ActionDue.Equal(w.service.Now().Add(30*day)) {
 		t.Fatalf("the alerts are %+v", alerts)
@@ -61,18 +53,18 @@ func TestCopiesOfADeviceThatSpeakInTurnsAreFound(t *testing.T) {
 		a.speaks()
 		a.speaks()
 	}
-	if alerts = w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 1 || !alerts[0].ActionDue.Equal(w.service.Now().Add(30*day)) {
+	if alerts = w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 1 || !alerts[0].ActionDue.Equal(w.service.Now().Add(30*day)) {
 		t.Errorf("the alerts are %+v", alerts)
 	}
 	// The copy is gone: 30 days later the alert is over.
 	w.pass(30*day - 1000)
 	w.watch()
-	if alerts = w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 1 {
+	if alerts = w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 1 {
 		t.Errorf("before 30 days have passed there are %d alerts", len(alerts))
 	}
 	w.pass(1000)
 	w.watch()
-	if alerts = w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 0 {
+	if alerts = w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 0 {
 		t.Errorf("after 30 days the alerts are %+v", alerts)
 	}
 	w.audit()
@@ -122,7 +114,7 @@ func TestLostRepliesAndRollBacksAreTolerated(t *testing.T) {
 			d.speaks()
 			story(d)
 			d.speaks()
-			if alerts := w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 0 {
+			if alerts := w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 0 {
 				t.Errorf("it raises %+v", alerts)
 			}
 			w.audit()
@@ -140,7 +132,7 @@ func TestTwoCopiesAreFoundWhateverTheyAsk(t *testing.T) {
 	a.adopt(a.hears(a.ok(a.renewal())))
 	b.hears(b.ok(b.authorization("base", 1))) // under the certificate before
 	a.hears(a.ok(a.authorization("base", 2)))
-	if alerts := w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 1 {
+	if alerts := w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 1 {
 		t.Errorf("the alerts are %+v", alerts)
 	}
 	b.refused(b.authorization(), "certificate-not-accepted") // superseded by now
@@ -157,23 +149,23 @@ func TestTheAlertAboutCopiesEndsWithTheDeviceAndWithANewRegistration(t *testing.
 		a.speaks()
 		b.speaks()
 	}
-	if n := len(w.alertsAbout(satellite.AlertDuplicateLicenses)); n != 1 {
+	if n := len(w.alertsOf(satellite.AlertDuplicateLicenses)); n != 1 {
 		t.Fatalf("there are %d alerts", n)
 	}
 	a.key = newKey(t)
 	a.adopt(a.hears(a.ok(a.registration(text, true))))
-	alerts := w.alertsAbout(satellite.AlertDuplicateLicenses)
+	alerts := w.alertsOf(satellite.AlertDuplicateLicenses)
 	if len(alerts) != 1 || alerts[0].Key != "evicted:"+a.piid {
 		t.Errorf("after the registration the alerts are %+v", alerts)
 	}
 	b.refused(b.authorization(), "certificate-revoked")
 	a.speaks()
 	a.speaks()
-	if n := len(w.alertsAbout(satellite.AlertDuplicateLicenses)); n != 1 {
+	if n := len(w.alertsOf(satellite.AlertDuplicateLicenses)); n != 1 {
 		t.Errorf("what was before the registration is held against the device: %d alerts", n)
 	}
 	w.must(w.service.RemoveInstance(w.ctx, admin, a.piid))
-	if alerts = w.alertsAbout(""); len(alerts) != 0 {
+	if alerts = w.alertsOf(""); len(alerts) != 0 {
 		t.Errorf("after the removal the alerts are %+v", alerts)
 	}
 	events, err := w.service.Events(w.ctx, admin, satellite.EventFilter{PIID: a.piid, Type: satellite.EventAlertClosed}, satellite.Page{})
@@ -192,7 +184,7 @@ func TestForceRaisesAnAlertWithBothAddresses(t *testing.T) {
 	fresh := w.device("A")
 	fresh.source = "198.51.100.7"
 	fresh.adopt(fresh.ok(fresh.registration(text, true)))
-	alerts := w.alertsAbout(satellite.AlertDuplicateLicenses)
+	alerts := w.alertsOf(satellite.AlertDuplicateLicenses)
 	if len(alerts) != 1 || alerts[0].Key != "evicted:"+old.piid || !strings.Contains(alerts[0].Message, old.source) || !strings.Contains(alerts[0].Message, fresh.source) {
 		t.Fatalf("the alerts are %+v", alerts)
 	}
@@ -201,19 +193,19 @@ func TestForceRaisesAnAlertWithBothAddresses(t *testing.T) {
 	old.key = newKey(t)
 	old.adopt(old.ok(old.registration(text, true)))
 	fresh.refused(fresh.authorization(), "certificate-revoked")
-	if n := len(w.alertsAbout(satellite.AlertDuplicateLicenses)); n != 1 {
+	if n := len(w.alertsOf(satellite.AlertDuplicateLicenses)); n != 1 {
 		t.Errorf("there are %d alerts", n)
 	}
 	w.pass(30 * day)
 	w.watch()
-	if n := len(w.alertsAbout(satellite.AlertDuplicateLicenses)); n != 0 {
+	if n := len(w.alertsOf(satellite.AlertDuplicateLicenses)); n != 0 {
 		t.Errorf("after 30 days there are %d alerts", n)
 	}
 	// A registration that has expired takes nobody's place.
 	w.pass(400 * day)
 	old.key = newKey(t)
 	old.adopt(old.ok(old.registration(w.fresh(), false)))
-	if n := len(w.alertsAbout(satellite.AlertDuplicateLicenses)); n != 0 {
+	if n := len(w.alertsOf(satellite.AlertDuplicateLicenses)); n != 0 {
 		t.Errorf("after the end of the certificate there are %d alerts", n)
 	}
 	w.audit()

@@ -43,7 +43,7 @@ func TestEveryNumberIsExplainedByTheRowsThatMakeIt(t *testing.T) {
 	w := licensed(t, map[string]wire.EntitlementRecord{"low": {HigherTier: "mid"}, "mid": {HigherTier: "top"}},
 		lot{id: "A", tag: "top", quantity: 20}, lot{id: "B", tag: "mid", quantity: 3}, lot{id: "C", tag: "mid", quantity: 9, end: begin.Add(-day)},
 		lot{id: "D", tag: "mid", quantity: 4, start: begin.Add(day)}, lot{id: "E", tag: "low", quantity: 6, end: begin.Add(30 * day)})
-	w.place("Lab")
+	w.part("Lab")
 	w.must(w.move("low", "", "Lab", 2))
 	a, b := w.in("", "A"), w.in("", "B")
 	a.ok(a.authorization("low", 7, "mid", 1))

@@ -30,19 +30,6 @@ func (w *world) transfer(target string, devices ...*device) (int, error) {
 	return w.service.TransferInstances(w.ctx, admin, w.account.ID, piids, target)
 }
 
-// place is the row of a tag in a virtual account.
-func (w *world) place(virtual, tag string) satellite.PoolRow {
-	w.Helper()
-	rows, err := w.service.Licenses(w.ctx, admin, satellite.PoolFilter{AccountID: w.account.ID, Tag: tag})
-	w.must(err)
-	for _, row := range rows {
-		if row.VirtualAccount == virtual {
-			return row
-		}
-	}
-	return satellite.PoolRow{}
-}
-
 func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 	t.Parallel()
 	w := annexed(t, lot{tag: "base", quantity: 5})
@@ -55,10 +42,10 @@ func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 		t.Fatalf("%d moved (%v)", moved, err)
 	}
 	// The shortage went along, and both sides say so.
-	if from, to := w.place("Default", "base"), w.place("Annex", "base"); from.InUse != 3 || from.Short() || from.Insufficient || to.InUse != 4 || !to.Short() || !to.Insufficient {
+	if from, to := w.row("Default", "base"), w.row("Annex", "base"); from.InUse != 3 || from.Short() || from.Insufficient || to.InUse != 4 || !to.Short() || !to.Insufficient {
 		t.Errorf("after the transfer: %+v and %+v", from.Pool, to.Pool)
 	}
-	if alerts := w.alertsAbout(satellite.AlertInsufficientLicenses); len(alerts) != 1 || !strings.Contains(alerts[0].Message, `"Annex"`) {
+	if alerts := w.alertsOf(satellite.AlertInsufficientLicenses); len(alerts) != 1 || !strings.Contains(alerts[0].Message, `"Annex"`) {
 		t.Errorf("the alerts are %+v", alerts)
 	}
 	a.told("base", "out-of-compliance 4")
@@ -91,7 +78,7 @@ func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 		}
 	})
 	w.must(w.service.RemoveInstance(w.ctx, admin, a.piid))
-	if in := w.place("Annex", "base").InUse; in != 0 {
+	if in := w.row("Annex", "base").InUse; in != 0 {
 		t.Errorf("%d are in use after the removal", in)
 	}
 	w.audit()
@@ -130,8 +117,8 @@ func TestATransferIsAllOrNothing(t *testing.T) {
 		t.Error(err)
 	}
 	c.told("hard", "disabled 0")
-	alerts := w.alertsAbout(satellite.AlertRestrictedNotAvailable)
-	if len(alerts) != 1 || alerts[0].PIID != c.piid || alerts[0].VirtualAccountID == w.place("Default", "hard").VirtualAccountID {
+	alerts := w.alertsOf(satellite.AlertRestrictedNotAvailable)
+	if len(alerts) != 1 || alerts[0].PIID != c.piid || alerts[0].VirtualAccountID == w.row("Default", "hard").VirtualAccountID {
 		t.Errorf("the alerts are %+v", alerts)
 	}
 	w.audit()
@@ -192,7 +179,7 @@ func TestAPairIsTransferredMemberByMemberAndTogether(t *testing.T) {
 	b.told("base", "in-compliance 3", "base", 3)
 	counts := func(from, to int64) {
 		t.Helper()
-		if f, g := w.place("Default", "base").InUse, w.place("Annex", "base").InUse; f != from || g != to {
+		if f, g := w.row("Default", "base").InUse, w.row("Annex", "base").InUse; f != from || g != to {
 			t.Errorf("%d and %d are in use, want %d and %d", f, g, from, to)
 		}
 	}
@@ -234,7 +221,7 @@ func TestADeviceThatFellSilentTravelsWithoutTakingAnything(t *testing.T) {
 	w.silence(a)
 	_, err := w.transfer("Annex", a)
 	w.must(err)
-	if in := w.place("Annex", "base").InUse + w.place("Annex", "hard").InUse + w.place("Default", "base").InUse; in != 0 {
+	if in := w.row("Annex", "base").InUse + w.row("Annex", "hard").InUse + w.row("Default", "base").InUse; in != 0 {
 		t.Errorf("%d are in use", in)
 	}
 	a.told("base", "out-of-compliance 3") // it takes up where it left

@@ -25,8 +25,8 @@ func (w *world) numbers(tag string) string {
 func TestSurplusIsMovedOnAndBackAndATermKeepsItsDates(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{id: "perpetual", tag: "base", quantity: 10}, lot{id: "term", tag: "base", quantity: 20, end: begin.Add(50 * day)})
-	w.place("East")
-	w.place("West")
+	w.part("East")
+	w.part("West")
 	// Perpetual first: 10 of it, and 2 of the term.
 	w.must(w.move("base", "", "East", 12))
 	w.expect("after the first", w.numbers("base"), "Default 30+0-12=18, East 0+12-0=12")
@@ -59,7 +59,7 @@ func TestOnlySurplusMoves(t *testing.T) {
 	w := licensed(t, map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}, "fixed": {Enforcement: "enforced"}},
 		lot{tag: "top", quantity: 10}, lot{tag: "low", quantity: 3}, lot{id: "term", tag: "fixed", quantity: 4, end: begin.Add(day)}, lot{tag: "fixed", quantity: 1},
 		lot{tag: "future", quantity: 9, start: begin.Add(day)})
-	w.place("Lab")
+	w.part("Lab")
 	d := w.in("", "A")
 	d.ok(d.authorization("top", 2, "low", 8, "fixed", 3)) // low borrows 5 of the 8 that top can spare
 	short := func(what string, transfer satellite.Transfer, words ...string) {
@@ -79,8 +79,8 @@ func TestOnlySurplusMoves(t *testing.T) {
 	w.must(w.move("top", "", "Lab", 3))
 	w.must(w.move("fixed", "", "Lab", 2))
 	w.expect("top", w.numbers("top"), "Default 10+0-3=0, Lab 0+3-0=3")
-	w.expect("the device goes on", d.told("low"), "in-compliance 8")
-	w.expect("and is not refused what it holds", d.told("fixed"), "in-compliance 3")
+	w.expect("the device goes on", d.learns("low"), "in-compliance 8")
+	w.expect("and is not refused what it holds", d.learns("fixed"), "in-compliance 3")
 	other := w.in("Lab", "B")
 	w.expect("who got some", mode(other.ok(other.authorization("fixed", 2)), "fixed"), "in-compliance 2")
 	w.audit()
@@ -89,7 +89,7 @@ func TestOnlySurplusMoves(t *testing.T) {
 func TestATransferIsRefusedInWordsThatHelp(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 10})
-	w.place("Lab")
+	w.part("Lab")
 	good := satellite.Transfer{Tag: "base", To: "Lab", Quantity: 1}
 	many := make([]satellite.Transfer, 1001)
 	for i := range many {
@@ -117,7 +117,7 @@ func TestATransferIsRefusedInWordsThatHelp(t *testing.T) {
 		})
 	}
 	// What one entry brings, the next one can move on: a list is carried out in its order.
-	w.place("Annex")
+	w.part("Annex")
 	w.must(w.service.TransferLicenses(w.ctx, admin, w.account.ID, []satellite.Transfer{good, {Tag: "base", From: "Lab", To: "Annex", Quantity: 1}}))
 	w.expect("after the list", w.numbers("base"), "Annex 0+1-0=1, Default 10+0-1=9, Lab 0+1-1=0")
 	w.audit()
@@ -126,7 +126,7 @@ func TestATransferIsRefusedInWordsThatHelp(t *testing.T) {
 func TestWhoMovesLicensesManagesThemOnBothSides(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 10})
-	lab := w.place("Lab")
+	lab := w.part("Lab")
 	list, err := w.service.VirtualAccounts(w.ctx, admin, w.account.ID)
 	w.must(err)
 	home := list[0].ID
@@ -175,16 +175,16 @@ func TestWhoMovesLicensesManagesThemOnBothSides(t *testing.T) {
 func TestTransfersFollowWhatTheUpstreamDoesToTheirLot(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{id: "1", tag: "base", quantity: 10}, lot{id: "2", tag: "base", quantity: 10}, lot{id: "3", tag: "base", quantity: 1})
-	w.place("Lab")
+	w.part("Lab")
 	w.must(w.move("base", "", "Lab", 15)) // all of lot 1, five of lot 2
 	d := w.in("Lab", "A")
 	d.ok(d.authorization("base", 15))
 	w.buy(lot{id: "1", tag: "base", quantity: 6}, lot{id: "2", tag: "base", quantity: 10}, lot{id: "3", tag: "base", quantity: 1})
 	w.expect("after lot 1 has shrunk", w.numbers("base"), "Default 17+0-15=2, Lab 0+15-0=0")
-	w.expect("the lab", d.told("base"), "in-compliance 15")
+	w.expect("the lab", d.learns("base"), "in-compliance 15")
 	w.buy(lot{id: "1", tag: "base", quantity: 6}, lot{id: "2", tag: "base", quantity: 6}, lot{id: "3", tag: "base", quantity: 1})
 	w.expect("after lot 2 has shrunk", w.numbers("base"), "Default 13+0-15=-2, Lab 0+15-0=0")
-	if text := w.alerts(satellite.AlertInsufficientLicenses); !strings.HasPrefix(text, "License base in Default: 2 of") {
+	if text := w.alertTexts(satellite.AlertInsufficientLicenses); !strings.HasPrefix(text, "License base in Default: 2 of") {
 		t.Errorf("the alert is %q", text)
 	}
 	w.unchanged("moving what is short", func() {
@@ -212,7 +212,7 @@ func TestTransfersFollowWhatTheUpstreamDoesToTheirLot(t *testing.T) {
 func TestTheLicensesOfAVirtualAccountMoveHomeWithTheirHistory(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{id: "1", tag: "base", quantity: 20}, lot{id: "2", tag: "base", quantity: 5, end: begin.Add(60 * day)}, lot{id: "3", tag: "base", quantity: 5, start: begin.Add(100 * day)})
-	mid, east := w.place("Mid"), w.place("East")
+	mid, east := w.part("Mid"), w.part("East")
 	w.must(w.move("base", "", "Mid", 22))
 	w.must(w.move("base", "Mid", "East", 6))
 	w.must(w.move("base", "East", "", 1))
@@ -220,7 +220,7 @@ func TestTheLicensesOfAVirtualAccountMoveHomeWithTheirHistory(t *testing.T) {
 	w.must(w.service.MoveHome(w.ctx, admin, w.account.ID, mid.ID, east.ID))
 	w.expect("mid into east", w.numbers("base"), "Default 25+0-21=4, East 0+21-0=21, Mid 0+0-0=0")
 	w.audit()
-	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "Mid"))
+	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "Mid", ""))
 	list, err := w.service.VirtualAccounts(w.ctx, admin, w.account.ID)
 	w.must(err)
 	// The home itself may go: its lots, also the one that has not begun, have another one then.
@@ -241,17 +241,17 @@ func TestTheLicensesOfAVirtualAccountMoveHomeWithTheirHistory(t *testing.T) {
 func TestAVirtualAccountThatOnlyPassedLicensesOnCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{id: "1", tag: "base", quantity: 20}, lot{id: "2", tag: "term", quantity: 5, end: begin.Add(day)})
-	w.place("Mid")
-	w.place("East")
+	w.part("Mid")
+	w.part("East")
 	w.must(w.move("base", "", "Mid", 5))
 	w.must(w.move("term", "", "Mid", 5))
 	w.unchanged("while it holds some", func() {
-		refused(t, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "Mid"), satellite.KindConflict, "virtual-account-not-empty")
+		refused(t, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "Mid", ""), satellite.KindConflict, "virtual-account-not-empty")
 	})
 	w.must(w.move("base", "Mid", "East", 5))
 	w.pass(2 * day)
 	w.must(w.service.CountLots(w.ctx, w.service.Now()))
-	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "Mid"))
+	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "Mid", ""))
 	w.expect("what it passed on comes from its origin", w.numbers("base"), "Default 20+0-5=15, East 0+5-0=5")
 	w.audit()
 }

@@ -80,16 +80,16 @@ func TestASynchronizationTellsAtOnceWhatEnds(t *testing.T) {
 	w := registered(t,
 		lot{id: "soon", tag: "base", quantity: 1, end: begin.Add(20 * day)}, lot{id: "past", tag: "base", quantity: 2, end: begin.Add(-day)},
 		lot{id: "late", tag: "base", quantity: 4, end: begin.Add(91 * day)}, lot{id: "none", tag: "base", quantity: 0, end: begin.Add(day)})
-	if text := w.alerts(satellite.AlertLicensesExpiring); !strings.Contains(text, "the reminder of 30 days before") || strings.Contains(text, "\n") {
+	if text := w.alertTexts(satellite.AlertLicensesExpiring); !strings.Contains(text, "the reminder of 30 days before") || strings.Contains(text, "\n") {
 		t.Errorf("what ends: %s", text)
 	}
-	if text := w.alerts(satellite.AlertLicensesExpired); !strings.Contains(text, "2 of License base ended on") || strings.Contains(text, "\n") {
+	if text := w.alertTexts(satellite.AlertLicensesExpired); !strings.Contains(text, "2 of License base ended on") || strings.Contains(text, "\n") {
 		t.Errorf("what has ended: %s", text)
 	}
 	w.unchanged("the job after it", w.remind)
 	// Both are renewed upstream; the late one is cut short.
 	w.buy(lot{id: "soon", tag: "base", quantity: 1, end: begin.Add(400 * day)}, lot{id: "past", tag: "base", quantity: 2}, lot{id: "late", tag: "base", quantity: 4, end: begin.Add(day)})
-	if text := w.alerts(satellite.AlertLicensesExpiring) + w.alerts(satellite.AlertLicensesExpired); !strings.Contains(text, "4 of License base end on") || strings.Contains(text, "\n") {
+	if text := w.alertTexts(satellite.AlertLicensesExpiring) + w.alertTexts(satellite.AlertLicensesExpired); !strings.Contains(text, "4 of License base end on") || strings.Contains(text, "\n") {
 		t.Errorf("after the renewal: %s", text)
 	}
 	w.audit()
@@ -105,7 +105,7 @@ func TestTheJobsWorkThroughAnyNumberOfLots(t *testing.T) {
 		lots = append(lots, lot{tag: fmt.Sprintf("tag-%03d", n), quantity: 2, end: begin.Add(100*day + time.Duration(n/3)*time.Minute)})
 	}
 	w := registered(t, lots...)
-	w.place("Lab")
+	w.part("Lab")
 	for n := range 20 {
 		w.must(w.move(fmt.Sprintf("tag-%03d", n), "", "Lab", 1))
 	}

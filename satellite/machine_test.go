@@ -55,7 +55,7 @@ func newMachine(tb testing.TB, r *rapid.T) *machine {
 	tb.Helper()
 	w := licensed(tb, maps.Clone(meanings), lot{tag: "top", quantity: 9}, lot{tag: "fixed", quantity: 4}, lot{tag: "low", quantity: 1}, lot{tag: "mid", quantity: 0},
 		lot{tag: "side", quantity: 0}, lot{tag: "export", quantity: 1}, lot{tag: "over", quantity: 1}, lot{tag: "report", quantity: 1}, lot{tag: "plain", quantity: 2})
-	w.place("Lab")
+	w.part("Lab")
 	w.TB = randomly{tb, r}
 	m := &machine{world: w, r: r, places: []string{"Default", "Lab"}, lots: 100}
 	for n := range 4 {
@@ -338,7 +338,7 @@ func TestTheOrderOfIndependentOperationsDoesNotMatter(t *testing.T) {
 					lines = append(lines, fmt.Sprintf("%s %s %+v", row.VirtualAccount, row.License.Tag, pool))
 				}
 			}
-			return strings.Join(append(lines, m.alerts(satellite.AlertInsufficientLicenses)), "\n")
+			return strings.Join(append(lines, m.alertTexts(satellite.AlertInsufficientLicenses)), "\n")
 		}
 		other := rapid.Permutation(operations).Draw(r, "order")
 		first, second := outcome(operations), outcome(other)

@@ -173,14 +173,14 @@ func TestAnEnforcedLicenseIsRefusedToAPairAsToOneDevice(t *testing.T) {
 	a.told("hard", "in-compliance 3", "hard", 3, "export", 3)
 	b.told("hard", "in-compliance 3", "hard", 6) // asks for more than there is: it shares what A holds
 	w.counted("hard", 3)
-	if alerts := w.alertsAbout(satellite.AlertRestrictedNotAvailable); len(alerts) != 1 || !strings.Contains(alerts[0].Message, "asks for 6 of License hard and holds 3") {
+	if alerts := w.alertsOf(satellite.AlertRestrictedNotAvailable); len(alerts) != 1 || !strings.Contains(alerts[0].Message, "asks for 6 of License hard and holds 3") {
 		t.Errorf("the alerts are %+v", alerts)
 	}
 	b.told("hard", "in-compliance 4", "hard", 4)
 	w.counted("hard", 4)
 	a.has("hard", "3 of 3, in-compliance")
 	b.has("hard", "1 of 4, in-compliance")
-	if alerts := w.alertsAbout(satellite.AlertRestrictedNotAvailable); len(alerts) != 0 {
+	if alerts := w.alertsOf(satellite.AlertRestrictedNotAvailable); len(alerts) != 0 {
 		t.Errorf("the alerts are still %+v", alerts)
 	}
 	// The token of B does not allow export-controlled licenses, whatever its peer holds.
@@ -356,7 +356,7 @@ func TestAnySequenceOfMessagesOfAPairCountsOnce(t *testing.T) {
 				r.Fatalf("they hold %v, want %d of base and %d of hard", sum, most["base"], hard)
 			}
 			w.must(w.store.View(w.ctx, func(tx satellite.Tx) error {
-				mismatches, err := tx.RecountPools()
+				mismatches, err := tx.RecountPools(w.service.Now())
 				if len(mismatches) > 0 {
 					r.Fatal(mismatches)
 				}

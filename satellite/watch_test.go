@@ -34,7 +34,7 @@ func TestADeviceThatIsSilentFor60DaysOfServedTimeRaisesAnAlert(t *testing.T) {
 	watch := func(served time.Duration) []satellite.Alert {
 		t.Helper()
 		w.must(w.service.WatchDevices(w.ctx, w.service.Now(), served))
-		return w.alertsAbout(satellite.AlertFailedToConnect)
+		return w.alertsOf(satellite.AlertFailedToConnect)
 	}
 	w.pass(100 * day)
 	if alerts := watch(70 * day); len(alerts) != 0 {
@@ -51,7 +51,7 @@ func TestADeviceThatIsSilentFor60DaysOfServedTimeRaisesAnAlert(t *testing.T) {
 		t.Errorf("after the return there are %d alerts", len(alerts))
 	}
 	silent.told("base", "in-compliance 3")
-	if alerts = w.alertsAbout(satellite.AlertFailedToConnect); len(alerts) != 0 {
+	if alerts = w.alertsOf(satellite.AlertFailedToConnect); len(alerts) != 0 {
 		t.Errorf("after it has spoken the alerts are %+v", alerts)
 	}
 	// The next silence is counted from there.
@@ -85,11 +85,11 @@ func TestEachWayBackEndsTheAlertOfSilence(t *testing.T) {
 			d.told("base", "in-compliance 3", "base", 3)
 			w.pass(61 * day)
 			w.watch()
-			if alerts := w.alertsAbout(satellite.AlertFailedToConnect); len(alerts) != 1 {
+			if alerts := w.alertsOf(satellite.AlertFailedToConnect); len(alerts) != 1 {
 				t.Fatalf("the alerts are %+v", alerts)
 			}
 			back(d)
-			if alerts := w.alertsAbout(satellite.AlertFailedToConnect); len(alerts) != 0 {
+			if alerts := w.alertsOf(satellite.AlertFailedToConnect); len(alerts) != 0 {
 				t.Errorf("the alerts are still %+v", alerts)
 			}
 			w.audit()
@@ -109,7 +109,7 @@ func TestACertificateThatIsNotRenewedInTimeRaisesAnAlert(t *testing.T) {
 		"registration after its end": func(d *device) {
 			d.pass(100 * day)
 			d.watch()
-			if alerts := d.alertsAbout(satellite.AlertFailedToRenew); len(alerts) != 1 || !strings.Contains(alerts[0].Message, "ended on") {
+			if alerts := d.alertsOf(satellite.AlertFailedToRenew); len(alerts) != 1 || !strings.Contains(alerts[0].Message, "ended on") {
 				d.Errorf("after the end of the certificate the alerts are %+v", alerts)
 			}
 			d.key = newKey(d)
@@ -123,18 +123,18 @@ func TestACertificateThatIsNotRenewedInTimeRaisesAnAlert(t *testing.T) {
 			d := w.device("A").register(text)
 			w.pass(305*day - time.Minute)
 			w.watch()
-			if alerts := w.alertsAbout(satellite.AlertFailedToRenew); len(alerts) != 0 {
+			if alerts := w.alertsOf(satellite.AlertFailedToRenew); len(alerts) != 0 {
 				t.Errorf("60 days and a minute before the end the alerts are %+v", alerts)
 			}
 			w.pass(2 * time.Minute)
 			d.ok(d.authorization()) // it speaks, but does not renew
 			w.watch()
-			alerts := w.alertsAbout(satellite.AlertFailedToRenew)
+			alerts := w.alertsOf(satellite.AlertFailedToRenew)
 			if len(alerts) != 1 || alerts[0].PIID != d.piid || !strings.Contains(alerts[0].Message, "ends on") || !alerts[0].ActionDue.After(w.service.Now().Add(59*day)) {
 				t.Fatalf("the alerts are %+v", alerts)
 			}
 			back(d)
-			if alerts := w.alertsAbout(satellite.AlertFailedToRenew); len(alerts) != 0 {
+			if alerts := w.alertsOf(satellite.AlertFailedToRenew); len(alerts) != 0 {
 				t.Errorf("the alerts are still %+v", alerts)
 			}
 			w.audit()

@@ -57,7 +57,7 @@ func checkVersion1(t *testing.T, s *store.Store) {
 		if err != nil || len(accounts) != 1 || accounts[0].Name != "Kanda Networks" || accounts[0].Type != satellite.AccountStandard || !accounts[0].Registered() {
 			t.Errorf("the accounts are %+v (%v)", accounts, err)
 		}
-		instances, err := tx.Instances(satellite.InstanceFilter{AccountID: accounts[0].ID}, satellite.Page{Limit: 100})
+		instances, err := tx.Instances(satellite.InstanceFilter{Scope: satellite.Scope{All: true}, AccountID: accounts[0].ID}, satellite.Page{Limit: 100})
 		if err != nil || len(instances) != 5 {
 			t.Fatalf("there are %d devices (%v)", len(instances), err)
 		}

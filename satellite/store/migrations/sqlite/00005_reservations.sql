@@ -47,6 +47,7 @@ CREATE TABLE reservation_items (
     PRIMARY KEY (reservation_id, is_update, position)
 ) WITHOUT ROWID;
 CREATE INDEX reservation_items_license ON reservation_items (virtual_account_id, license_id) WHERE standing = 1;
+CREATE INDEX reservation_items_virtual_account ON reservation_items (virtual_account_id);
 CREATE INDEX reservation_items_end ON reservation_items (end_at) WHERE standing = 1 AND end_at <> 0;
 
 -- +goose Down
