@@ -142,34 +142,37 @@ func grant(tx Tx, record recorder, actor Actor, holder Holder, g Grant, now time
 }
 
 // Revoke takes the role of a holder in an account, or in a virtual account,
-// away; he is refused from his next request on. KindNotFound where he has none there.
-func (s *Service) Revoke(ctx context.Context, actor Actor, holder Holder, accountID AccountID, virtualID VirtualAccountID) error {
-	if err := actor.mayIn(ActionManageAccess, accountID, virtualID); err != nil {
+// away; he is refused from his next request on. KindNotFound where he has none
+// there, or where a role is named, another one.
+func (s *Service) Revoke(ctx context.Context, actor Actor, holder Holder, g Grant) error {
+	if err := actor.mayIn(ActionManageAccess, g.AccountID, g.VirtualAccountID); err != nil {
 		return err
 	}
 	now := s.Now()
 	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		place, err := placeOf(tx, accountID, virtualID)
+		place, err := placeOf(tx, g.AccountID, g.VirtualAccountID)
 		if err != nil {
 			return err
 		}
-		name, _, err := holderIn(tx, actor, holder, accountID)
+		name, _, err := holderIn(tx, actor, holder, g.AccountID)
 		if err != nil {
 			return err
 		}
-		access, err := tx.AccessTo(accountID)
+		access, err := tx.AccessTo(g.AccountID)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(access, func(g HeldGrant) bool { return g.Holder == holder && g.VirtualAccountID == virtualID })
+		i := slices.IndexFunc(access, func(held HeldGrant) bool {
+			return held.Holder == holder && held.VirtualAccountID == g.VirtualAccountID && (g.Role == "" || held.Role == g.Role)
+		})
 		if i < 0 {
-			return fail(KindNotFound, "grant-not-found", "%s has no role in %s. Nothing was changed.", name, place)
+			return fail(KindNotFound, "grant-not-found", "%s has no such role in %s. Nothing was changed.", name, place)
 		}
-		if err := tx.DeleteGrant(holder, accountID, virtualID); err != nil {
+		if err := tx.DeleteGrant(holder, g.AccountID, g.VirtualAccountID); err != nil {
 			return err
 		}
 		return record(Event{
-			Type: EventAccessRevoked, AccountID: accountID, VirtualAccount: place.virtual,
+			Type: EventAccessRevoked, AccountID: g.AccountID, VirtualAccount: place.virtual,
 			Message: fmt.Sprintf("%s no longer has the role %s in %s.", name, access[i].Role, place),
 		})
 	})

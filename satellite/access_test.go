@@ -82,10 +82,11 @@ func TestARoleShowsItsPlaceAndEndsAtOnce(t *testing.T) {
 	w.must(w.grant(ann, 0, satellite.RoleAccountViewer))
 	sees("with a role in the account", 1, 3, 2, 8)
 	refused(t, w.service.RevokeToken(w.ctx, w.as(ann), 2), satellite.KindForbidden, "role-insufficient")
-	w.must(w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, w.account.ID, 0))
-	w.must(w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, w.account.ID, lab.ID))
+	refused(t, w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, satellite.Grant{AccountID: w.account.ID, Role: satellite.RoleAccountAdmin}), satellite.KindNotFound, "grant-not-found")
+	w.must(w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, satellite.Grant{AccountID: w.account.ID}))
+	w.must(w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, satellite.Grant{AccountID: w.account.ID, VirtualAccountID: lab.ID}))
 	sees("after both were taken away", 0, 0, 0, 0)
-	refused(t, w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, w.account.ID, lab.ID), satellite.KindNotFound, "grant-not-found")
+	refused(t, w.service.Revoke(w.ctx, admin, satellite.Holder{UserID: ann.ID}, satellite.Grant{AccountID: w.account.ID, VirtualAccountID: lab.ID}), satellite.KindNotFound, "grant-not-found")
 	_, err = w.service.FindAccount(w.ctx, stranger, w.account.Name)
 	refused(t, err, satellite.KindNotFound, "account-not-found")
 	w.audit()
@@ -158,7 +159,7 @@ func TestNobodyGivesMoreThanHeHas(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.code)
 		}
 		if c.code == "" {
-			w.must(w.service.Revoke(w.ctx, c.actor, satellite.Holder{UserID: friend.ID}, c.account, c.virtual))
+			w.must(w.service.Revoke(w.ctx, c.actor, satellite.Holder{UserID: friend.ID}, satellite.Grant{AccountID: c.account, VirtualAccountID: c.virtual}))
 		}
 	}
 	// By a second user, or by a system role, it does not work either.

@@ -255,7 +255,9 @@ func TestEveryUseCaseAsksWhoAsks(t *testing.T) {
 		"Grant": func(a satellite.Actor) error {
 			return s.Grant(w.ctx, a, satellite.Holder{UserID: other.ID}, satellite.Grant{AccountID: id, Role: satellite.RoleAccountViewer})
 		},
-		"Revoke":         func(a satellite.Actor) error { return s.Revoke(w.ctx, a, satellite.Holder{UserID: other.ID}, id, 0) },
+		"Revoke": func(a satellite.Actor) error {
+			return s.Revoke(w.ctx, a, satellite.Holder{UserID: other.ID}, satellite.Grant{AccountID: id})
+		},
 		"AccessTo":       func(a satellite.Actor) error { _, err := s.AccessTo(w.ctx, a, id); return err },
 		"FindHolder":     func(a satellite.Actor) error { _, err := s.FindHolder(w.ctx, a, id, other.Email, ""); return err },
 		"CreateGroup":    func(a satellite.Actor) error { _, err := s.CreateGroup(w.ctx, a, id, "x", ""); return err },

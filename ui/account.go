@@ -124,8 +124,8 @@ func (r *request) accountDetail(problem error) error {
 	}
 	badge := r.upstreamBadge(account)
 	page := accountPage{
-		form: r.filled(problem), Account: account, Badge: &badge, MayManage: r.may(satellite.ActionManageAccounts),
-		MaySync: r.may(satellite.ActionSynchronize), Registered: account.Registered(),
+		form: r.filled(problem), Account: account, Badge: &badge, MayManage: r.mayIn(satellite.ActionManageVirtualAccounts, account.ID),
+		MaySync: r.mayIn(satellite.ActionSynchronize, account.ID), Registered: account.Registered(),
 		SyncURL: fmt.Sprintf("/synchronization/%d", account.ID), Path: []kit.NavItem{{Label: r.t("nav.accounts"), URL: "/accounts"}},
 		Facts: kit.Facts{
 			{Term: r.t("account.type"), Value: r.t("account.type." + string(account.Type))}, {Term: r.t("account.domain"), Value: account.DomainIdentifier},
@@ -204,12 +204,12 @@ func (r *request) virtualOf() (satellite.Account, satellite.VirtualAccount, erro
 func showDeleteVirtualAccount(r *request) error { return r.deleteVirtual(nil) }
 
 func (r *request) deleteVirtual(problem error) error {
-	if !r.may(satellite.ActionManageAccounts) {
-		return r.forbidden(satellite.ActionManageAccounts)
-	}
 	account, virtual, err := r.virtualOf()
 	if err != nil {
 		return err
+	}
+	if !r.mayIn(satellite.ActionManageVirtualAccounts, account.ID) {
+		return r.forbidden(satellite.ActionManageVirtualAccounts)
 	}
 	verb := r.t("virtual.delete.verb", "Name", virtual.Name)
 	page := deleteVirtualPage{
@@ -233,7 +233,7 @@ func deleteVirtualAccount(r *request) error {
 	if err != nil {
 		return err
 	}
-	if r.may(satellite.ActionManageAccounts) && strings.TrimSpace(r.FormValue("confirm")) != virtual.Name {
+	if r.mayIn(satellite.ActionManageVirtualAccounts, account.ID) && strings.TrimSpace(r.FormValue("confirm")) != virtual.Name {
 		return r.deleteVirtual(errNotConfirmed())
 	}
 	err = r.Service.DeleteVirtualAccount(r.context(), r.actor, account.ID, virtual.Name, "")

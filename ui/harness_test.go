@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -96,12 +97,15 @@ func (s *site) advance(d time.Duration) {
 // admin is an actor for preparing data beside the console.
 var admin = satellite.Actor{Name: "mika@tsukishiro.example", Role: satellite.RoleSystemAdmin, Source: "local"}
 
-// user makes a user with a role, whom Setup alone cannot make.
-func (s *site) user(email, name string, role satellite.Role) satellite.User {
+// user makes a user with roles, whom Setup alone cannot make.
+func (s *site) user(email, name string, role satellite.Role, grants ...satellite.Grant) satellite.User {
 	s.t.Helper()
-	user := satellite.User{Email: email, Name: name, Role: role, CreatedAt: s.clock(), PasswordHash: "quick:" + password}
+	user := satellite.User{Email: email, Profile: satellite.Person(name), Role: role, CreatedAt: s.clock(), PasswordHash: "quick:" + password}
 	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) (err error) {
 		user, err = tx.CreateUser(user)
+		for _, g := range grants {
+			err = errors.Join(err, tx.SaveGrant(satellite.HeldGrant{Holder: satellite.Holder{UserID: user.ID}, Grant: g, GrantedAt: s.clock()}))
+		}
 		return err
 	}))
 	return user

@@ -326,7 +326,7 @@ func (r *request) device(piid string, problem error) error {
 		}
 		page.Licenses = append(page.Licenses, row)
 	}
-	if r.may(satellite.ActionManageDevices) {
+	if r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID) {
 		page.Remove = &kit.Confirm{
 			URL: "/devices/" + url.PathEscape(piid) + "/remove", Name: device.UDISerialNumber,
 			Message: r.t("device.remove.effect"), Verb: r.t("device.remove.verb", "Name", device.UDISerialNumber),
@@ -371,7 +371,7 @@ func removeDevice(r *request) error {
 	if err != nil {
 		return err
 	}
-	if !r.may(satellite.ActionManageDevices) {
+	if !r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID) {
 		return r.Service.RemoveInstance(r.context(), r.actor, piid) // refused in its own words
 	}
 	if strings.TrimSpace(r.FormValue("confirm")) != device.UDISerialNumber {

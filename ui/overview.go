@@ -17,7 +17,7 @@ import (
 type overviewPage struct {
 	Note       string
 	Compliance complianceCard
-	Lapse      lapseCard
+	Lapse      *lapseCard // nil where the visitor does not see the whole account
 	Tasks      []task
 	TasksNote  string
 	Virtual    []virtualComplianceRow
@@ -76,9 +76,11 @@ func showOverview(r *request) error {
 	if err != nil {
 		return err
 	}
-	status, err := r.syncStatus(r.account.ID)
-	if err != nil {
-		return err
+	status := satellite.SyncStatus{Account: r.account}
+	if r.whole(r.account.ID) {
+		if status, err = r.syncStatus(r.account.ID); err != nil {
+			return err
+		}
 	}
 	page := overviewPage{Note: r.t("overview.note", "Now", r.Service.Now())}
 	devices, err := r.virtualCompliance(&page, pools)
@@ -86,8 +88,12 @@ func showOverview(r *request) error {
 		return err
 	}
 	page.Compliance = r.compliance(pools, devices)
-	if page.Lapse, err = r.lapse(status, pools); err != nil {
-		return err
+	if r.whole(r.account.ID) {
+		card, err := r.lapse(status, pools)
+		if err != nil {
+			return err
+		}
+		page.Lapse = &card
 	}
 	if err := r.tasks(&page, status, pools, devices); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -72,15 +73,14 @@ func (r *request) identify() error {
 	if !known {
 		return nil
 	}
-	user, err := r.Service.User(r.context(), id)
+	actor, user, err := r.Service.ActorOf(r.context(), id, r.actor.Source)
 	if satellite.KindOf(err) == satellite.KindNotFound { // removed meanwhile
 		return r.Sessions.SignOut(r.context())
 	}
 	if err != nil {
 		return err
 	}
-	r.user = user
-	r.actor.Name, r.actor.Role = user.Email, user.Role
+	r.user, r.actor = user, actor
 	if user.Language != "" {
 		r.words = r.catalog.match(user.Language, "")
 	}
@@ -133,7 +133,19 @@ func knownTheme(name string) string {
 // t is a text of the catalog in the visitor's language.
 func (r *request) t(key string, pairs ...any) string { return r.words.T(key, pairs...) }
 
-func (r *request) may(action satellite.Action) bool { return r.actor.May(action) }
+// may tells whether the visitor may do this in the chosen account, or in a part of it.
+func (r *request) may(action satellite.Action) bool { return r.mayIn(action, r.account.ID) }
+
+// mayIn is may in another account.
+func (r *request) mayIn(action satellite.Action, account satellite.AccountID) bool {
+	return r.actor.MaySomewhere(action, account)
+}
+
+// whole tells whether the visitor sees an account as a whole, and with it what
+// is about all of it, such as its synchronization.
+func (r *request) whole(account satellite.AccountID) bool {
+	return r.actor.MayIn(satellite.ActionRead, account, 0)
+}
 
 // byHTMX tells that only a part of a page is wanted.
 func (r *request) byHTMX() bool { return r.Request().Header.Get("HX-Request") == "true" }
@@ -231,7 +243,7 @@ func (r *request) page(title string) kit.Page {
 	if r.user.ID == 0 {
 		return page
 	}
-	page.User = &kit.User{Name: r.user.Name, Email: r.user.Email, Initials: initials(r.user.Name), SignOutURL: "/sign-out"}
+	page.User = &kit.User{Name: r.user.Name(), Email: r.user.Email, Initials: initials(r.user.Name()), SignOutURL: "/sign-out"}
 	page.Workspaces, page.Nav = r.navigation()
 	page.SearchURL, page.SearchPlaceholder = "/devices", r.t("nav.search")
 	if r.account.ID != 0 && page.Workspaces[0].Active { // Administration speaks of all accounts
@@ -272,14 +284,26 @@ func (r *request) navigation() (workspaces, menu []kit.NavItem) {
 		administration = administration || s.path == here && s.administration
 	}
 	for _, s := range sections {
-		if s.administration == administration {
+		if s.administration == administration && r.offers(s.path) {
 			menu = append(menu, kit.NavItem{Label: r.t(s.key), Icon: s.icon, URL: s.path, Active: s.path == here})
 		}
 	}
-	return []kit.NavItem{
-		{Label: r.t("nav.licensing"), URL: "/", Active: !administration},
-		{Label: r.t("nav.administration"), URL: "/accounts", Active: administration},
-	}, menu
+	workspaces = []kit.NavItem{{Label: r.t("nav.licensing"), URL: "/", Active: !administration}}
+	if r.offers("/accounts") {
+		workspaces = append(workspaces, kit.NavItem{Label: r.t("nav.administration"), URL: "/accounts", Active: administration})
+	}
+	return workspaces, menu
+}
+
+// offers tells whether a section has something for the visitor's roles.
+func (r *request) offers(path string) bool {
+	switch path {
+	case "/":
+		return true
+	case "/synchronization":
+		return r.actor.May(satellite.ActionRead) || slices.ContainsFunc(r.accounts, func(a satellite.Account) bool { return r.whole(a.ID) })
+	}
+	return r.actor.MaySomewhere(satellite.ActionRead, 0)
 }
 
 // initials are one or two letters that stand for a name.

@@ -166,7 +166,7 @@ func downloadRequest(r *request) error {
 	if err != nil {
 		return err
 	}
-	if !r.may(satellite.ActionSynchronize) {
+	if !r.mayIn(satellite.ActionSynchronize, account.ID) {
 		return r.forbidden(satellite.ActionSynchronize)
 	}
 	found, ok := r.requests.find(account.ID)

@@ -120,7 +120,7 @@ func TestWhoMayOnlyReadIsOfferedNothingAndRefused(t *testing.T) {
 	device := s.device(account, virtual[0], 1, "", 0)
 	_, _, err = s.service.CreateToken(t.Context(), admin, satellite.NewToken{AccountID: account.ID})
 	s.must(err)
-	s.user("reader@tsukishiro.example", "Reader", satellite.RoleSystemUser)
+	s.user("reader@tsukishiro.example", "Reader", satellite.RoleSystemUser, satellite.Grant{AccountID: account.ID, Role: satellite.RoleAccountViewer})
 	v := s.signIn("reader@tsukishiro.example")
 
 	action := regexp.MustCompile(`<form[^>]*action="([^"]+)"[^>]*method="post"`)
@@ -138,14 +138,66 @@ func TestWhoMayOnlyReadIsOfferedNothingAndRefused(t *testing.T) {
 		}
 	}
 	for _, page := range []string{"/tokens/1", "/tokens/1/download", "/tokens/new", "/accounts/new", "/accounts/1/virtual-accounts/2/delete", "/synchronization/1/request"} {
-		v.get(page).expect(t, http.StatusForbidden, "may not do this")
+		v.get(page).expect(t, http.StatusForbidden, "do not allow this")
 	}
 	for _, form := range []string{"/devices/" + device.PIID + "/remove", "/tokens", "/tokens/1/revoke", "/accounts", "/accounts/1/virtual-accounts", "/accounts/1/virtual-accounts/2/delete", "/synchronization/1/request", "/synchronization/roots/trust"} {
-		v.post("/", form, map[string]string{"name": "x", "email": "x@x.example", "confirm": "Lab"}).expect(t, http.StatusForbidden, "may not do this")
+		v.post("/", form, map[string]string{"name": "x", "email": "x@x.example", "confirm": "Lab"}).expect(t, http.StatusForbidden, "do not allow this")
 	}
 	for _, form := range []string{"/usage", "/synchronization/roots", "/synchronization/1/response"} {
-		v.upload("/", form, "file", []byte("x")).expect(t, http.StatusForbidden, "may not do this")
+		v.upload("/", form, "file", []byte("x")).expect(t, http.StatusForbidden, "do not allow this")
 	}
+}
+
+func TestWhoHasNoRoleYetIsToldWhomToAsk(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.account("Tsukishiro Telecom", false)
+	s.user("new@tsukishiro.example", "New", satellite.RoleSystemUser)
+	v := s.signIn("new@tsukishiro.example")
+	for _, page := range []string{"/", "/devices", "/licenses", "/tokens", "/usage"} {
+		text := v.get(page).expect(t, http.StatusOK, "No role in an account yet", "new@tsukishiro.example").text
+		for _, word := range []string{"Tsukishiro Telecom", `href="/licenses"`, `href="/accounts"`, `href="/synchronization"`} {
+			if strings.Contains(text, word) {
+				t.Errorf("%s speaks of %s", page, word)
+			}
+		}
+	}
+	for _, page := range []string{"/accounts", "/synchronization", "/events"} {
+		if text := v.get(page).expect(t, http.StatusOK).text; strings.Contains(text, "Tsukishiro Telecom") {
+			t.Errorf("%s names the account", page)
+		}
+	}
+	for _, page := range []string{"/accounts/1", "/synchronization/1", "/synchronization/1/request"} {
+		v.get(page).expect(t, http.StatusNotFound)
+	}
+}
+
+func TestARoleInAVirtualAccountShowsNoOtherOne(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	account := s.account("Tsukishiro Telecom", false)
+	virtual, err := s.service.VirtualAccounts(t.Context(), admin, account.ID)
+	s.must(err)
+	lab, err := s.service.CreateVirtualAccount(t.Context(), admin, account.ID, "Lab-3", "")
+	s.must(err)
+	s.buy(account, lot{virtual: virtual[0], tag: "EDGE", name: "Edge Router Advantage", quantity: 2, start: begin.AddDate(-1, 0, 0)})
+	hidden, shown := s.device(account, virtual[0], 1, "EDGE", 5), s.device(account, lab, 2, "", 0)
+	s.user("lab@tsukishiro.example", "Lab", satellite.RoleSystemUser, satellite.Grant{AccountID: account.ID, VirtualAccountID: lab.ID, Role: satellite.RoleVirtualAccountUser})
+	v := s.signIn("lab@tsukishiro.example")
+	for _, page := range []string{"/", "/devices", "/devices/add", "/licenses", "/tokens", "/tokens/new", "/usage", "/events", "/accounts", "/accounts/1"} {
+		text := v.get(page).expect(t, http.StatusOK).text
+		for _, word := range []string{hidden.UDISerialNumber, hidden.Hostname, "Edge Router Advantage", `href="/synchronization"`, ">" + virtual[0].Name + "<"} {
+			if strings.Contains(text, word) {
+				t.Errorf("%s speaks of %s", page, word)
+			}
+		}
+	}
+	v.get("/devices").expect(t, http.StatusOK, shown.Hostname)
+	v.get("/devices/"+hidden.PIID).expect(t, http.StatusNotFound)
+	v.get("/devices/"+shown.PIID).expect(t, http.StatusOK, "/remove")
+	v.post("/", "/devices/"+hidden.PIID+"/remove", map[string]string{"confirm": hidden.UDISerialNumber}).expect(t, http.StatusNotFound)
+	v.get("/synchronization/1").expect(t, http.StatusNotFound)
+	v.get("/synchronization/1/request").expect(t, http.StatusForbidden)
 }
 
 func TestADeviceIsRemovedOnlyByItsName(t *testing.T) {

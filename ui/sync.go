@@ -66,7 +66,7 @@ type syncRow struct {
 	Days, DaysKind, Deadline  string
 	Bar                       *kit.Bar
 	Action                    string
-	Limited                   bool
+	Limited, MaySync          bool
 }
 
 type historyRow struct {
@@ -78,11 +78,11 @@ type rootRow struct{ Name, Fingerprint, NotAfter, Trusted string }
 
 type syncPage struct {
 	form
-	Stats             []kit.Stat
-	Rows              []syncRow
-	History           []historyRow
-	Roots             []rootRow
-	MaySync, MayTrust bool
+	Stats    []kit.Stat
+	Rows     []syncRow
+	History  []historyRow
+	Roots    []rootRow
+	MayTrust bool
 }
 
 func listSync(r *request) error { return r.sync(nil) }
@@ -96,7 +96,7 @@ func (r *request) sync(problem error) error {
 	if err != nil {
 		return err
 	}
-	page := syncPage{form: r.filled(problem), MaySync: r.may(satellite.ActionSynchronize), MayTrust: r.may(satellite.ActionManageTrust)}
+	page := syncPage{form: r.filled(problem), MayTrust: r.may(satellite.ActionManageTrust)}
 	for _, status := range list {
 		page.Rows = append(page.Rows, r.syncRow(status))
 		page.History = append(page.History, r.history(status)...)
@@ -117,7 +117,8 @@ func (r *request) syncRow(s satellite.SyncStatus) syncRow {
 	row := syncRow{
 		URL: syncURL(account.ID), Name: account.Name, Upstream: account.UpstreamAccount + " / " + account.UpstreamVirtualAccount,
 		Last: r.words.tableTime(s.State.LastSyncAt), Days: never, Action: r.t("sync.start"), Limited: account.Type == satellite.AccountLimited,
-		Result: kit.Badge{Kind: "ok", Word: r.t("sync.result.done")}, Next: r.t("sync.next.by", "Date", r.words.date(s.State.LastSyncAt.Add(overdueAfter))),
+		MaySync: r.mayIn(satellite.ActionSynchronize, account.ID),
+		Result:  kit.Badge{Kind: "ok", Word: r.t("sync.result.done")}, Next: r.t("sync.next.by", "Date", r.words.date(s.State.LastSyncAt.Add(overdueAfter))),
 	}
 	switch {
 	case pending(s) != nil:
@@ -235,7 +236,7 @@ func (r *request) wizard(step int, result *satellite.SyncResult, problem error) 
 		return err
 	}
 	page := wizardPage{
-		form: r.filled(problem), Title: r.t("wizard.title"), URL: syncURL(account.ID), MaySync: r.may(satellite.ActionSynchronize),
+		form: r.filled(problem), Title: r.t("wizard.title"), URL: syncURL(account.ID), MaySync: r.mayIn(satellite.ActionSynchronize, account.ID),
 		Registered: account.Registered(), Trusted: len(roots) > 0,
 		Path:  []kit.NavItem{{Label: r.t("nav.synchronization"), URL: "/synchronization"}, {Label: account.Name, URL: accountURL(account.ID)}},
 		Steps: kit.Steps{Words: []string{r.t("wizard.step.make"), r.t("wizard.step.carry"), r.t("wizard.step.upload"), r.t("wizard.step.result")}},
@@ -302,7 +303,7 @@ func (r *request) resultView(result satellite.SyncResult) *resultView {
 		view.Actions = []kit.Button{{Word: r.t("wizard.make.button"), Kind: "primary", URL: syncURL(result.Account.ID) + "?step=1"}}
 	case result.Registered:
 		view.Sentence, view.Note = r.t("wizard.result.registered"), r.t("wizard.result.registered.next")
-		if r.may(satellite.ActionManageTokens) {
+		if r.mayIn(satellite.ActionManageTokens, result.Account.ID) {
 			view.Actions[0] = kit.Button{Word: r.t("tokens.new"), Icon: "plus", Kind: "primary", URL: "/tokens/new" + account}
 		}
 	}
@@ -331,10 +332,11 @@ func makeRequest(r *request) error {
 
 // applyResponse takes the upload onto the disk first: it may be larger than the memory.
 func applyResponse(r *request, upload uploaded) error {
-	if _, err := r.accountOf(); err != nil {
+	account, err := r.accountOf()
+	if err != nil {
 		return err
 	}
-	if !r.may(satellite.ActionSynchronize) {
+	if !r.mayIn(satellite.ActionSynchronize, account.ID) {
 		return r.forbidden(satellite.ActionSynchronize)
 	}
 	result, err := func() (satellite.SyncResult, error) {

@@ -175,7 +175,11 @@ func errNotConfirmed() error {
 	}
 }
 
-// noAccount is the page of everything that needs an account, while there is none.
+// noAccount is the page of everything that needs an account, while there is
+// none, or none that the visitor has a role in.
 func (r *request) noAccount(title string) error {
+	if !r.actor.May(satellite.ActionRead) {
+		return r.show("no-access", title, map[string]any{"Title": title, "Email": r.user.Email})
+	}
 	return r.show("no-account", title, map[string]any{"Title": title, "MayCreate": r.may(satellite.ActionManageAccounts)})
 }

@@ -157,8 +157,8 @@ func (r *request) newToken(problem error) error {
 // forbidden is the refusal of a page that is only a form, in Service's way.
 func (r *request) forbidden(action satellite.Action) error {
 	return &satellite.Error{
-		Kind: satellite.KindForbidden, Code: "role-insufficient", Hint: "Ask a System Admin.",
-		Message: fmt.Sprintf("The role %s may not do this (%s). Nothing was changed.", r.actor.Role, action),
+		Kind: satellite.KindForbidden, Code: "role-insufficient", Hint: "Ask an Account Administrator or a System Admin.",
+		Message: fmt.Sprintf("Your roles do not allow this (%s). Nothing was changed.", action),
 	}
 }
 

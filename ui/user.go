@@ -38,7 +38,7 @@ func doSetup(r *request) error {
 		return r.deadSetupLink(err)
 	}
 	user, err := r.Service.Setup(r.context(), r.actor.Source, code, satellite.NewUser{
-		Email: r.FormValue("email"), Name: r.FormValue("name"), Password: r.FormValue("password"),
+		Email: r.FormValue("email"), Profile: satellite.Person(r.FormValue("name")), Password: r.FormValue("password"),
 	})
 	if status, ok := refusal(err); ok {
 		return r.showAs(status, "setup", r.t("setup.title"), gate{form: r.filled(err), Code: code})

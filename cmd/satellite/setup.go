@@ -21,12 +21,12 @@ func newSetupCommand() *cobra.Command {
 		Long:  "Creates the first user, a System Admin. The password is the one line of the file.",
 		Args:  takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			password, err := readPassword(text(c, "password-file"))
+			password, err := readPassword(c)
 			if err != nil {
 				return err
 			}
 			var user adminapi.User
-			in := adminapi.NewUser{Email: text(c, "email"), Name: text(c, "name"), Password: password}
+			in := adminapi.FirstUser{Email: text(c, "email"), Name: text(c, "name"), Password: password}
 			if err := connect(c).post(c.Context(), resource("setup"), in, &user); err != nil {
 				return err
 			}
@@ -36,24 +36,35 @@ func newSetupCommand() *cobra.Command {
 	}
 	c.Flags().String("email", "", "e-mail address, to sign in with (required)")
 	c.Flags().String("name", "", "name of the person (required)")
-	c.Flags().String("password-file", "", "file with the password as its one line (required)")
+	passwordFlag(c)
 	require(c, "email", "name", "password-file")
 	return c
 }
 
-func readPassword(name string) (string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
+// passwordFlag is how a command gets a password: never as an argument, which
+// the list of processes and the history of the shell would show.
+func passwordFlag(c *cobra.Command) {
+	c.Flags().String("password-file", "", "file with the password as its one line; - is standard input (required)")
+}
+
+// readPassword reads the file of --password-file.
+func readPassword(c *cobra.Command) (string, error) {
+	name, source := text(c, "password-file"), c.InOrStdin()
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = file.Close() }()
+		source = file
 	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, maxPasswordFile))
+	content, err := io.ReadAll(io.LimitReader(source, maxPasswordFile))
 	if err != nil {
 		return "", err
 	}
 	first, rest, _ := strings.Cut(string(content), "\n")
 	if strings.TrimSpace(rest) != "" {
-		return "", message(fmt.Sprintf("%s has more than one line, so it is no password file. Nothing was created.", name))
+		return "", message(fmt.Sprintf("%s has more than one line, so it is no password file. Nothing was changed.", name))
 	}
 	return strings.TrimSuffix(first, "\r"), nil
 }

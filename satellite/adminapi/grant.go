@@ -71,6 +71,7 @@ type grantInput struct {
 	AccountPath
 	User           string `query:"user" maxLength:"254" doc:"E-mail address. One of user and group is named."`
 	Group          string `query:"group" maxLength:"255"`
+	Role           string `query:"role" maxLength:"64" doc:"Only if it is this role; empty is whichever there is."`
 	VirtualAccount string `query:"virtual_account" maxLength:"255" doc:"The whole account where none is named."`
 }
 
@@ -79,7 +80,8 @@ func (a *api) revokeRole(ctx context.Context, in *grantInput) (*struct{}, error)
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.service.Revoke(ctx, actor(ctx), holder, place.AccountID, place.VirtualAccountID)
+	place.Role = satellite.Role(in.Role)
+	return nil, a.service.Revoke(ctx, actor(ctx), holder, place)
 }
 
 // holding finds what a role is about: the place, and who holds it.

@@ -11,9 +11,9 @@ import (
 type Profile struct {
 	FirstName string `json:"first_name" maxLength:"255"`
 	LastName  string `json:"last_name" maxLength:"255"`
-	Company   string `json:"company,omitempty" maxLength:"255"`
-	Address   string `json:"address,omitempty" maxLength:"1000" doc:"Lines."`
-	Phone     string `json:"phone,omitempty" maxLength:"40"`
+	Company   string `json:"company" required:"false" maxLength:"255"`
+	Address   string `json:"address" required:"false" maxLength:"1000" doc:"Lines."`
+	Phone     string `json:"phone" required:"false" maxLength:"40"`
 }
 
 func (p Profile) domain() satellite.Profile { return satellite.Profile(p) }
@@ -88,15 +88,16 @@ func (a *api) removeUser(ctx context.Context, in *UserPath) (*struct{}, error) {
 	return nil, a.service.RemoveUser(ctx, actor(ctx), user.ID)
 }
 
-type profileInput struct {
-	UserPath
-	Body struct {
-		Email string `json:"email" minLength:"1" maxLength:"254"`
-		Profile
-	}
+// NewProfile is who a user is from now on.
+type NewProfile struct {
+	Email string `json:"email" minLength:"1" maxLength:"254" doc:"The address to sign in with."`
+	Profile
 }
 
-func (a *api) saveProfile(ctx context.Context, in *profileInput) (*output[User], error) {
+func (a *api) saveProfile(ctx context.Context, in *struct {
+	UserPath
+	Body NewProfile
+}) (*output[User], error) {
 	user, err := a.service.FindUser(ctx, actor(ctx), in.User)
 	if err != nil {
 		return nil, err
