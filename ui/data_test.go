@@ -93,6 +93,22 @@ func (s *site) account(name string, limited bool) satellite.Account {
 	return account
 }
 
+// agreement is what a synchronization brings of it.
+func (s *site) agreement(account satellite.Account, version, text string) {
+	s.t.Helper()
+	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) error {
+		state, err := tx.SyncState(account.ID)
+		if err != nil {
+			return err
+		}
+		state.AgreementVersion = version
+		if err := tx.SaveSyncState(state); err != nil {
+			return err
+		}
+		return tx.SaveAgreement(satellite.Agreement{AccountID: account.ID, Version: version, Text: text, ReceivedAt: begin})
+	}))
+}
+
 // device puts a product instance into a virtual account, with what it holds.
 func (s *site) device(account satellite.Account, virtual satellite.VirtualAccount, i int, tag string, count int64) satellite.Instance {
 	s.t.Helper()

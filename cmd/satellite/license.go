@@ -12,7 +12,7 @@ import (
 
 func newLicenseCommand() *cobra.Command {
 	c := &cobra.Command{Use: "license", Short: "List and show licenses"}
-	c.AddCommand(newLicenseListCommand(), newLicenseShowCommand())
+	c.AddCommand(newLicenseListCommand(), newLicenseShowCommand(), newTagCommand("license", "TAG", "license"))
 	return c
 }
 

@@ -34,7 +34,7 @@ func newRootCommand() *cobra.Command {
 		// The server, and what works without it.
 		newServeCommand(), newDemoCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
-		newSetupCommand(), newAccountCommand(), newVirtualAccountCommand(), newTokenCommand(), newDeviceCommand(), newLicenseCommand(),
+		newSetupCommand(), newAccountCommand(), newVirtualAccountCommand(), newAgreementCommand(), newMailCommand(), newTokenCommand(), newDeviceCommand(), newLicenseCommand(),
 		newCertificateCommand(), newSyncCommand(), newUpstreamCommand(), newUsageCommand(), newClockCommand(), newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
 	)
 	addDebug(root)

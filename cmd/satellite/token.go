@@ -31,8 +31,23 @@ func newTokenCreateCommand() *cobra.Command {
 				Account: text(c, "account"), VirtualAccount: text(c, "virtual-account"), Days: days, MaxUses: maxUses,
 				ExportControlled: yes(c, "export-controlled"), Description: text(c, "description"),
 			}
-			if err := connect(c).post(c.Context(), resource("tokens"), in, &token); err != nil {
+			client := connect(c)
+			if yes(c, "accept-agreement") {
+				account, err := client.account(c.Context(), in.Account)
+				if err != nil {
+					return err
+				}
+				agreement, err := client.agreement(c.Context(), account)
+				if err != nil {
+					return err
+				}
+				in.AcceptAgreement = agreement.Version
+			}
+			if err := client.post(c.Context(), resource("tokens"), in, &token); err != nil {
 				return err
+			}
+			if in.AcceptAgreement != "" {
+				say(c, "Version %q of the licensing agreement is accepted.", in.AcceptAgreement)
 			}
 			say(c, "Token %d registers devices in virtual account %q of %q until %s, %s uses.", token.ID, token.VirtualAccount, token.Account, cell(token.ExpiresAt), cell(uses(token.MaxUses)))
 			if yes(c, "json") {
@@ -47,6 +62,7 @@ func newTokenCreateCommand() *cobra.Command {
 	c.Flags().Int64Var(&maxUses, "max-uses", 0, "registrations it allows; 0 is any number")
 	c.Flags().Bool("export-controlled", false, "allow export-controlled features")
 	c.Flags().String("description", "", "what it is for")
+	c.Flags().Bool("accept-agreement", false, "accept the version of the licensing agreement that is in force; read it with `satellite agreement show`")
 	return c
 }
 
