@@ -40,7 +40,7 @@ start() {
     "$bin/satellite" --data "$dir/sat" sync request --out "$dir/r.ssmreq"
     "$bin/ssm" --data "$dir/up" sync answer "$dir/r.ssmreq" --out "$dir/r.ssmres"
     "$bin/satellite" --data "$dir/sat" sync apply "$dir/r.ssmres"
-    "$bin/satellite" --data "$dir/sat" token create >"$dir/token"
+    "$bin/satellite" --data "$dir/sat" token create --accept-agreement >"$dir/token"
   } >>"$dir/log" 2>&1
   sed 's/.*"device_url":"\([^"]*\)".*/\1/' "$dir/ready" >"$dir/url"
 }

@@ -81,7 +81,7 @@ func (a Account) active(unchanged string) error {
 	}
 	if a.Status != AccountActive {
 		return fail(KindConflict, "account-inactive", "Account %q is inactive (%s). %s", a.Name, a.InactiveReason, unchanged).
-			hint("An administrator can activate it again with `satellite account activate %q`.", a.Name)
+			hint("An administrator can activate it again with `satellite account activate --account %q`.", a.Name)
 	}
 	return nil
 }

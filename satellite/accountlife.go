@@ -166,7 +166,7 @@ func (s *Service) DeleteAccount(ctx context.Context, actor Actor, id AccountID) 
 		}
 		if account.Status != AccountInactive {
 			return fail(KindConflict, "account-not-inactive", "Account %q is %s, and only an inactive account is deleted. Nothing was deleted.", account.Name, account.Status).
-				hint("Deactivate it first with `satellite account deactivate %q --reason REASON`.", account.Name)
+				hint("Deactivate it first with `satellite account deactivate --account %q --reason REASON`.", account.Name)
 		}
 		if err := withoutDevices(tx, account, now); err != nil {
 			return err

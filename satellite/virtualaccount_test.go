@@ -208,3 +208,27 @@ func TestCustomTagsHaveBounds(t *testing.T) {
 	}
 	w.audit()
 }
+
+// Three virtual accounts passed licenses on to each other, one of them moves into
+// another: every count of both together is what it was, for the third as well.
+func TestAMoveKeepsWhatWasTransferred(t *testing.T) {
+	t.Parallel()
+	w, inDefault, inLab := busy(t)
+	id := w.account.ID
+	_, err := w.service.CreateVirtualAccount(w.ctx, admin, id, "Annex", "")
+	w.must(err)
+	w.must(w.service.TransferLicenses(w.ctx, admin, id, []satellite.Transfer{{Tag: "A", To: "Lab", Quantity: 5}, {Tag: "A", To: "Annex", Quantity: 1}, {Tag: "A", From: "Lab", To: "Annex", Quantity: 2}}))
+	inLab.ok(inLab.authorization("A", 3))
+	before, third := w.row("Default", "A").Balance()+w.row("Lab", "A").Balance(), w.row("Annex", "A").Balance()
+	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, id, "Lab", "Default"))
+	row := w.row("Default", "A")
+	if row.Balance() != before || row.InUse != 7 || row.TransferredIn != 0 || row.TransferredOut != 3 || w.row("Annex", "A").Balance() != third || third != 3 {
+		t.Errorf("A is %+v, the balance of both was %d; in the third it is %+v", row.Pool, before, w.row("Annex", "A").Pool)
+	}
+	w.audit()
+	inDefault.ok(inDefault.authorization("A", 4))
+	inLab.ok(inLab.authorization("A", 3))
+	w.alarmed()
+	w.sync(w.account, false)
+	w.audit()
+}

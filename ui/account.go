@@ -128,7 +128,7 @@ func (r *request) accountDetail(problem error) error {
 		MaySync: r.mayIn(satellite.ActionSynchronize, account.ID), Registered: account.Registered(),
 		SyncURL: fmt.Sprintf("/synchronization/%d", account.ID), Path: []kit.NavItem{{Label: r.t("nav.accounts"), URL: "/accounts"}},
 		Facts: kit.Facts{
-			{Term: r.t("account.type"), Value: r.t("account.type." + string(account.Type))}, {Term: r.t("account.domain"), Value: account.DomainIdentifier},
+			{Term: r.t("account.status"), Value: r.t("account.status." + string(account.Status))}, {Term: r.t("account.type"), Value: r.t("account.type." + string(account.Type))}, {Term: r.t("account.domain"), Value: account.DomainIdentifier},
 			{Term: r.t("account.requester"), Value: account.RequesterEmail}, {Term: r.t("account.requested"), Value: r.words.dateTime(account.RequestedAt)},
 		},
 		Upstream: kit.Facts{

@@ -192,6 +192,7 @@ func furnish(t *testing.T, s *site) {
 	_, err = s.service.TrustRoots(ctx, admin, pemOf(newRoot(t, "Example Networks licensing root")))
 	s.must(err)
 	s.register(account, begin.AddDate(0, 0, -64), begin.AddDate(0, 0, 26))
+	s.agreement(account, "2.0", "This agreement is about the use of licenses.\nIt has two lines.\n\nAnd a second paragraph.")
 }
 
 // resultPages lets the test see what an upload of a response leads to, which
@@ -249,7 +250,7 @@ func TestEveryPageInABrowser(t *testing.T) {
 		for _, page := range []struct{ name, path string }{
 			{"overview", "/?account=Tsukishiro+Telecom"}, {"devices", "/devices"}, {"devices-none", "/devices?q=zzz"}, {"devices-empty", "/devices?va=Lab"},
 			{"devices-add", "/devices/add?va=Osaka+Edge"}, {"device", device}, {"licenses", "/licenses"}, {"license-short", "/licenses/1"}, {"license", "/licenses/4"},
-			{"tokens", "/tokens"}, {"token-new", "/tokens/new"}, {"token", "/tokens/2"}, {"token-revoked", "/tokens/3"}, {"usage", "/usage"},
+			{"tokens", "/tokens"}, {"token-new", "/tokens/new"}, {"agreement", "/agreement"}, {"token", "/tokens/2"}, {"token-revoked", "/tokens/3"}, {"usage", "/usage"},
 			{"events", "/events"}, {"accounts", "/accounts"}, {"account-new", "/accounts/new"}, {"account", "/accounts/1"}, {"account-limited", "/accounts/2"},
 			{"virtual-delete", "/accounts/1/virtual-accounts/4/delete"}, {"sync", "/synchronization"}, {"wizard-1", "/synchronization/1?step=1"},
 			{"wizard-3-none", "/synchronization/1?step=3"}, {"register", "/synchronization/2"},

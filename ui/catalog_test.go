@@ -14,15 +14,16 @@ import (
 // derived are beginnings of keys that the program completes by a value, and the
 // values that there are.
 var derived = map[string][]string{
-	"authorization.": {"authorized", "authorized - reserved", "out of compliance", "authorization expired", "no licenses in use"},
-	"registration.":  {"registered", "unregistered", "registration expired"},
-	"account.type.":  {"standard", "limited"},
-	"license.type.":  {"perpetual", "subscription"},
-	"token.":         {"active", "expired", "exhausted", "revoked"},
-	"sync.scope.":    {"registration", "standard", "full"},
-	"sync.stat.":     {"waiting.note", "unregistered.note", "roots.note"},
-	"record.":        {"device", "usage", "token", "report", "device.fields", "usage.fields", "token.fields", "report.fields"},
-	"error.title.":   {"missing", "forbidden", "internal", "refused"},
+	"authorization.":  {"authorized", "authorized - reserved", "out of compliance", "authorization expired", "no licenses in use"},
+	"registration.":   {"registered", "unregistered", "registration expired"},
+	"account.type.":   {"standard", "limited"},
+	"account.status.": {"pending", "active", "inactive"},
+	"license.type.":   {"perpetual", "subscription"},
+	"token.":          {"active", "expired", "exhausted", "revoked"},
+	"sync.scope.":     {"registration", "standard", "full"},
+	"sync.stat.":      {"waiting.note", "unregistered.note", "roots.note"},
+	"record.":         {"device", "usage", "token", "report", "device.fields", "usage.fields", "token.fields", "report.fields"},
+	"error.title.":    {"missing", "forbidden", "internal", "refused"},
 
 	"wizard.leaves.note.": {"registration", "standard", "full"},
 }

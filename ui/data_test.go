@@ -84,9 +84,29 @@ func (s *site) certify(a *satellite.Authority, account satellite.Account, root *
 
 func (s *site) account(name string, limited bool) satellite.Account {
 	s.t.Helper()
-	account, err := s.service.CreateAccount(s.t.Context(), admin, satellite.NewAccount{Name: name, Email: admin.Name, Limited: limited})
+	email := admin.Name
+	if limited { // is for those without a mail domain of their own
+		email = "mika.hayashi@gmail.com"
+	}
+	account, err := s.service.CreateAccount(s.t.Context(), admin, satellite.NewAccount{Name: name, Email: email, Limited: limited})
 	s.must(err)
 	return account
+}
+
+// agreement is what a synchronization brings of it.
+func (s *site) agreement(account satellite.Account, version, text string) {
+	s.t.Helper()
+	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) error {
+		state, err := tx.SyncState(account.ID)
+		if err != nil {
+			return err
+		}
+		state.AgreementVersion = version
+		if err := tx.SaveSyncState(state); err != nil {
+			return err
+		}
+		return tx.SaveAgreement(satellite.Agreement{AccountID: account.ID, Version: version, Text: text, ReceivedAt: begin})
+	}))
 }
 
 // device puts a product instance into a virtual account, with what it holds.

@@ -78,7 +78,7 @@ func (f form) Above() *kit.Banner {
 var codeFields = map[string]string{
 	"account-name-invalid": "name", "virtual-account-name-invalid": "name", "user-name-invalid": "name",
 	"account-exists": "name", "virtual-account-exists": "name",
-	"email-invalid": "email", "password-length": "password",
+	"email-invalid": "email", "public-email": "email", "company-email": "email", "password-length": "password",
 	"token-days-invalid": "days", "token-uses-invalid": "max_uses",
 	"name-not-confirmed": "confirm", "file-missing": "file", "number-invalid": "",
 }

@@ -39,6 +39,7 @@ func Routes(e *echo.Echo, options Options) {
 	signedIn.get("/tokens/:id", showToken)
 	signedIn.get("/tokens/:id/download", downloadToken)
 	signedIn.post("/tokens/:id/revoke", revokeToken)
+	signedIn.get("/agreement", showAgreement)
 	signedIn.get("/usage", listUsage)
 	signedIn.upload("/usage", maxUsageUpload, importUsage)
 	signedIn.get("/events", listEvents)

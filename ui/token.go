@@ -120,7 +120,9 @@ type newTokenPage struct {
 	Days    string
 	MaxUses string
 	Export  bool
-	Path    []kit.NavItem
+	// Agreement is the version that the button accepts, "" where none has to be.
+	Agreement string
+	Path      []kit.NavItem
 }
 
 func showNewToken(r *request) error {
@@ -145,6 +147,13 @@ func (r *request) newToken(problem error) error {
 	}
 	for _, virtual := range list {
 		page.Virtual = append(page.Virtual, kit.Option{Value: virtual.Name, Label: virtual.Name, Selected: virtual.Name == selected})
+	}
+	agreement, err := r.Service.Agreement(r.context(), r.actor, r.account.ID)
+	if err != nil {
+		return err
+	}
+	if !agreement.Accepted {
+		page.Agreement = agreement.Current.Version
 	}
 	status := http.StatusOK
 	if problem != nil {
@@ -181,6 +190,7 @@ func createToken(r *request) error {
 	token, _, err := r.Service.CreateToken(r.context(), r.actor, satellite.NewToken{
 		AccountID: r.account.ID, VirtualAccount: r.FormValue("virtual_account"), Description: r.FormValue("description"),
 		Days: int(max(min(days, 1_000_000), -1)), MaxUses: uses, ExportControlled: r.FormValue("export") != "",
+		AcceptAgreement: r.FormValue("agreement"),
 	})
 	if _, ok := refusal(err); ok {
 		return r.newToken(err)

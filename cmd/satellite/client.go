@@ -157,11 +157,23 @@ func (c *client) get(ctx context.Context, path string, into any) error {
 }
 
 func (c *client) post(ctx context.Context, path string, in, into any) error {
+	return c.send(ctx, http.MethodPost, path, in, into)
+}
+
+func (c *client) patch(ctx context.Context, path string, in, into any) error {
+	return c.send(ctx, http.MethodPatch, path, in, into)
+}
+
+// send is call with a JSON body; nil is none.
+func (c *client) send(ctx context.Context, method, path string, in, into any) error {
+	if in == nil {
+		return c.call(ctx, method, path, nil, into)
+	}
 	encoded, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	return c.call(ctx, http.MethodPost, path, &body{bytes.NewReader(encoded), int64(len(encoded)), "application/json"}, into)
+	return c.call(ctx, method, path, &body{bytes.NewReader(encoded), int64(len(encoded)), "application/json"}, into)
 }
 
 // upload posts a file.

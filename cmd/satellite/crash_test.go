@@ -31,7 +31,7 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	t.Logf("seed %d", seed)
 	w := newWorld(t)
 	w.registerAccount("T", 1_000_000)
-	token := w.satellite("token", "create")
+	token := w.satellite("token", "create", "--accept-agreement")
 	for round := range crashRounds {
 		record := filepath.Join(w.folder, fmt.Sprintf("record-%d", round))
 		op := []string{"register", "authorize"}[round%2]

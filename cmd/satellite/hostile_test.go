@@ -24,7 +24,7 @@ func TestEveryChangedCharacterOfATokenIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerAccount("T", 10)
-	token := w.satellite("token", "create")
+	token := w.satellite("token", "create", "--accept-agreement")
 	device := w.agent("d")
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 	for i := range token {
@@ -68,7 +68,7 @@ func TestTheDevicePortAnswersGarbageInASentence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerAccount("T", 10)
-	token := w.satellite("token", "create")
+	token := w.satellite("token", "create", "--accept-agreement")
 	client := w.client()
 	for name, test := range map[string]struct {
 		body   io.Reader
@@ -128,7 +128,7 @@ func TestHalfOpenConnectionsDoNotKeepDevicesOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerAccount("T", 10)
-	token := w.satellite("token", "create")
+	token := w.satellite("token", "create", "--accept-agreement")
 	address, err := url.Parse(w.server.ready.DeviceURL)
 	if err != nil {
 		t.Fatal(err)

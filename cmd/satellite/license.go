@@ -12,8 +12,8 @@ import (
 )
 
 func newLicenseCommand() *cobra.Command {
-	c := &cobra.Command{Use: "license", Short: "List, show, explain and transfer licenses"}
-	c.AddCommand(newLicenseListCommand(), newLicenseShowCommand(), newLicenseExplainCommand(), newLicenseTransferCommand())
+	c := &cobra.Command{Use: "license", Short: "List, show, explain, transfer and tag licenses"}
+	c.AddCommand(newLicenseListCommand(), newLicenseShowCommand(), newLicenseExplainCommand(), newLicenseTransferCommand(), newTagCommand("license", "TAG", "license"))
 	return c
 }
 

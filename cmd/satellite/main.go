@@ -34,9 +34,9 @@ func newRootCommand() *cobra.Command {
 		// The server, and what works without it.
 		newServeCommand(), newDemoCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
-		newSetupCommand(), newUserCommand(), newGroupCommand(), newAccountCommand(), newVirtualAccountCommand(), newTokenCommand(), newDeviceCommand(),
-		newLicenseCommand(), newReservationCommand(), newCertificateCommand(), newSyncCommand(), newUpstreamCommand(), newUsageCommand(), newClockCommand(),
-		newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
+		newSetupCommand(), newUserCommand(), newGroupCommand(), newAccountCommand(), newVirtualAccountCommand(), newAgreementCommand(), newMailCommand(),
+		newTokenCommand(), newDeviceCommand(), newLicenseCommand(), newReservationCommand(), newCertificateCommand(), newSyncCommand(), newUpstreamCommand(),
+		newUsageCommand(), newClockCommand(), newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
 	)
 	addDebug(root)
 	finish(root)

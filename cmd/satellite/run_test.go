@@ -72,6 +72,8 @@ func TestEveryCommandWithoutAServerSaysHowToStartIt(t *testing.T) {
 		"setup":          {"--email", "a@example.com", "--name", "A", "--password-file", file},
 		"account create": {"--name", "A", "--email", "a@example.com"}, "virtual-account create": {"--name", "A"}, "virtual-account delete": {"--name", "A"},
 		"token revoke": {"1"}, "device show": {"X"}, "device remove": {"X"}, "license show": {"T"},
+		"account approve": {"A", "--code", "x"}, "account decline": {"A", "--code", "x", "--reason", "x"}, "account nominate": {"A"}, "account deactivate": {"--reason", "x"},
+		"virtual-account set": {"A"}, "virtual-account default": {"A"}, "virtual-account tag": {"A"}, "license tag": {"A"}, "mail show": {"1"},
 		"event prune":       {"--older-than-days", "1"},
 		"certificate chain": {"--out", file}, "certificate crl": {"--out", file},
 		"sync request": {"--out", file}, "sync apply": {file}, "sync inspect": {file}, "upstream trust": {file}, "usage import": {file},

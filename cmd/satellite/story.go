@@ -152,10 +152,16 @@ func (s *story) exchange(ctx context.Context) (result satellite.SyncResult, err 
 
 func (s *story) createToken(ctx context.Context) error {
 	s.chapter("A registration token")
-	_, text, err := s.service.CreateToken(ctx, demoActor(), satellite.NewToken{AccountID: s.account.ID, Description: "Roll-out"})
+	agreement, err := s.service.Agreement(ctx, demoActor(), s.account.ID)
 	if err != nil {
 		return err
 	}
+	version := agreement.Current.Version
+	_, text, err := s.service.CreateToken(ctx, demoActor(), satellite.NewToken{AccountID: s.account.ID, Description: "Roll-out", AcceptAgreement: version})
+	if err != nil {
+		return err
+	}
+	s.say("version %s of the licensing agreement, which the upstream sent, was accepted by creating it", version)
 	s.token = text
 	s.say("%s…  (%d characters, 365 days, any number of uses)", text[:24], len(text))
 	return nil

@@ -34,8 +34,23 @@ func newTokenCreateCommand() *cobra.Command {
 			if allowed := false; yes(c, "forbid-force") {
 				in.AllowForce = &allowed
 			}
-			if err := connect(c).post(c.Context(), resource("tokens"), in, &token); err != nil {
+			client := connect(c)
+			if yes(c, "accept-agreement") {
+				account, err := client.account(c.Context(), in.Account)
+				if err != nil {
+					return err
+				}
+				agreement, err := client.agreement(c.Context(), account)
+				if err != nil {
+					return err
+				}
+				in.AcceptAgreement = agreement.Version
+			}
+			if err := client.post(c.Context(), resource("tokens"), in, &token); err != nil {
 				return err
+			}
+			if in.AcceptAgreement != "" {
+				say(c, "Version %q of the licensing agreement is accepted.", in.AcceptAgreement)
 			}
 			say(c, "Token %d registers devices in virtual account %q of %q until %s, %s uses.", token.ID, token.VirtualAccount, token.Account, cell(token.ExpiresAt), cell(uses(token.MaxUses)))
 			if yes(c, "json") {
@@ -51,6 +66,7 @@ func newTokenCreateCommand() *cobra.Command {
 	c.Flags().Bool("export-controlled", false, "allow export-controlled features")
 	c.Flags().Bool("forbid-force", false, "do not let it register a device again that is registered already")
 	c.Flags().String("description", "", "what it is for")
+	c.Flags().Bool("accept-agreement", false, "accept the version of the licensing agreement that is in force; read it with `satellite agreement show`")
 	return c
 }
 
