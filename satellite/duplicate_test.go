@@ -103,6 +103,13 @@ func TestLostRepliesAndRollBacksAreTolerated(t *testing.T) {
 			d.speaks()
 		},
 		"a registration that is repeated": func(d *device) { d.hears(d.ok(d.registration(d.token, false))); d.speaks(); d.speaks() },
+		"a roll-back to before a repeat": func(d *device) {
+			old := d.copied(d.source)
+			d.hears(d.ok(d.registration(d.token, false)))
+			d.speaks()
+			*d = *old
+			d.speaks()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

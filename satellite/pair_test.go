@@ -176,6 +176,14 @@ func TestAnEnforcedLicenseIsRefusedToAPairAsToOneDevice(t *testing.T) {
 	if alerts := w.alertsOf(satellite.AlertRestrictedNotAvailable); len(alerts) != 1 || !strings.Contains(alerts[0].Message, "asks for 6 of License hard and holds 3") {
 		t.Errorf("the alerts are %+v", alerts)
 	}
+	// More is bought: the peer's message draws it for both, and ends the alert.
+	w.up.lots[w.external(w.account)] = []lot{{tag: "hard", quantity: 6}, {tag: "export", quantity: 4}}
+	w.sync(w.account, false)
+	a.told("hard", "in-compliance 3")
+	w.counted("hard", 6)
+	if alerts := w.alertsAbout(satellite.AlertRestrictedNotAvailable); len(alerts) != 0 {
+		t.Errorf("the alerts are still %+v", alerts)
+	}
 	b.told("hard", "in-compliance 4", "hard", 4)
 	w.counted("hard", 4)
 	a.has("hard", "3 of 3, in-compliance")

@@ -295,7 +295,6 @@ func (s *Service) saveEnrollment(tx Tx, record recorder, e *enrollment, request 
 	instance.enroll(e, request.Data, source, now)
 	instance.LastServed = s.Served()
 	instance.ExportAllowed = token.ExportControlled
-	instance.OtherDigest = ""
 	if err := instance.answered(request, data); err != nil {
 		return err
 	}

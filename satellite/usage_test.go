@@ -222,3 +222,19 @@ func TestUsageOfOneLicenseIsListed(t *testing.T) {
 	_, err = w.service.License(w.ctx, admin, w.account.ID, "none")
 	refused(t, err, satellite.KindNotFound, "license-not-found")
 }
+
+func TestWhatWasUsedCountsAlsoOfALicenseThatWouldBeRefused(t *testing.T) {
+	t.Parallel()
+	file, _, tag := usageFile(t)
+	w := newWorld(t)
+	w.trust()
+	w.up.entitlements = map[string]wire.EntitlementRecord{tag: {Enforcement: "export-controlled"}}
+	w.up.lots[w.external(w.account)] = []lot{{tag: tag, quantity: 2}}
+	w.sync(w.account, false)
+	_, err := w.service.ImportUsage(w.ctx, admin, w.account.ID, file)
+	w.must(err)
+	if p := w.pool(tag); p.InUse != 3 || !p.Short() {
+		t.Errorf("the pool is %+v, want 3 in use", p.Pool)
+	}
+	w.audit()
+}

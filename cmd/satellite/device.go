@@ -143,20 +143,18 @@ func printCertificate(c *cobra.Command, client *client, id string) error {
 }
 
 func newDeviceTransferCommand() *cobra.Command {
-	c := accountFlag(&cobra.Command{
-		Use:   "transfer PIID... --to VIRTUAL-ACCOUNT",
+	c := accountFlag(namesDevice(&cobra.Command{
+		Use:   "transfer (PIID... | --pid PID --serial SERIAL) --to VIRTUAL-ACCOUNT",
 		Short: "Transfer devices to another virtual account, with the licenses that they use; all or none",
-		Args: func(c *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return wrongUsage("name the devices by their PIIDs")
-			case text(c, "to") == "":
-				return wrongUsage("name the virtual account that they go to with --to")
-			}
-			return nil
-		},
 		RunE: func(c *cobra.Command, args []string) error {
 			client := connect(c)
+			if len(args) == 0 {
+				id, err := piid(c.Context(), client, c, nil)
+				if err != nil {
+					return err
+				}
+				args = []string{id}
+			}
 			account, err := client.account(c.Context(), text(c, "account"))
 			if err != nil {
 				return err
@@ -169,7 +167,14 @@ func newDeviceTransferCommand() *cobra.Command {
 			say(c, "%d of %d devices were transferred to virtual account %q; they learn at their next contact what that makes of their licenses.", done.Transferred, len(args), done.VirtualAccount)
 			return printRecord(c, done)
 		},
-	})
+	}))
+	one := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		if text(c, "to") == "" {
+			return wrongUsage("name the virtual account that the devices go to with --to")
+		}
+		return one(c, args[:min(len(args), 1)])
+	}
 	c.Flags().String("to", "", "virtual account that the devices go to")
 	return c
 }
