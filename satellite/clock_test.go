@@ -24,13 +24,14 @@ func (w *world) restart(off time.Duration) {
 	w.must(w.service.Tick(w.ctx)) // as serve does first
 }
 
-// run lets time pass hour by hour, with the jobs that are due.
+// run lets time pass, in steps with the jobs that are due then.
 func (w *world) run(d time.Duration) {
 	w.Helper()
-	for step := min(d, 12*time.Hour); d > 0; d -= step {
-		step = min(d, 12*time.Hour)
+	for d > 0 {
+		step := min(d, 5*day)
 		w.clock.advance(step)
 		w.jobs()
+		d -= step
 	}
 }
 
