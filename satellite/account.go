@@ -1,6 +1,7 @@
 package satellite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/mail"
@@ -38,9 +39,15 @@ type Account struct {
 	Type             AccountType
 	DomainIdentifier string
 	Status           AccountStatus
+	Creator          string // actor who created it
+	RequesterName    string
 	RequesterEmail   string
 	RequestedAt      time.Time
-	ActivatedAt      time.Time
+	ActivatedAt      time.Time // zero: it was never approved
+	Headquarters     string    // free text, at most 500 characters
+	Searchable       bool      // it may be found by the e-mail address of a member
+	Locked           bool      // no new access may be granted
+	InactiveReason   string    // why it is inactive
 
 	// UpstreamAccount and UpstreamVirtualAccount are what this account settles
 	// with upstream; no two local accounts share a pair.
@@ -53,6 +60,51 @@ type Account struct {
 
 // Registered tells whether devices can register: the upstream has vouched for the account.
 func (a Account) Registered() bool { return !a.UpstreamRegisteredAt.IsZero() }
+
+// approved returns KindConflict for an account that still waits for its
+// nominee, or was declined by him.
+func (a Account) approved(unchanged string) error {
+	if !a.ActivatedAt.IsZero() {
+		return nil
+	}
+	return fail(KindConflict, "account-pending", "Account %q is %s: the person who was named has not approved it. %s", a.Name, a.Status, unchanged).
+		hint("Approve it with the code from the mail, `satellite account approve %q --code CODE`, or name another person with `satellite account nominate %q --nominee EMAIL`.", a.Name, a.Name)
+}
+
+// active returns KindConflict unless the account is active: an inactive one
+// takes no new devices and makes no tokens, while the devices that it has go
+// on being answered.
+func (a Account) active(unchanged string) error {
+	if err := a.approved(unchanged); err != nil {
+		return err
+	}
+	if a.Status != AccountActive {
+		return fail(KindConflict, "account-inactive", "Account %q is inactive (%s). %s", a.Name, a.InactiveReason, unchanged).
+			hint("An administrator can activate it again with `satellite account activate %q`.", a.Name)
+	}
+	return nil
+}
+
+// What a limited account may have at most; the default virtual account counts.
+const (
+	limitedVirtualAccounts = 3
+	limitedUsers           = 3
+)
+
+// within returns KindConflict where a limited account already has as many of
+// something as it may; 0 is for what only standard accounts have.
+func (a Account) within(limit, count int, noun string) error {
+	if a.Type != AccountLimited || count < limit {
+		return nil
+	}
+	if limit == 0 {
+		return fail(KindConflict, "limited-account", "A limited account has no %s, and %q is one. Nothing was changed.", noun, a.Name).hint(upgradeHint, a.Name)
+	}
+	return fail(KindConflict, "limited-account", "A limited account has at most %d %s, and %q has %d. Nothing was changed.", limit, noun, a.Name, count).
+		hint("Remove one first. "+upgradeHint, a.Name)
+}
+
+const upgradeHint = "A standard account has no such limit: upgrade with `satellite account upgrade --account %q`."
 
 // Authority is what an account signs with: the sub CA that issues its device
 // ID certificates and the satellite's signer below it. Keys are sealed.
@@ -71,25 +123,6 @@ type Authority struct {
 	SubCANotBefore time.Time
 	SubCANotAfter  time.Time
 }
-
-// VirtualAccountID identifies a virtual account within this satellite.
-type VirtualAccountID int64
-
-// VirtualAccount divides an account's devices and licenses. Every account has exactly one default.
-type VirtualAccount struct {
-	ID          VirtualAccountID
-	AccountID   AccountID
-	Name        string // unique in its account without regard to case
-	Description string
-	Default     bool
-	CreatedAt   time.Time
-}
-
-// DefaultVirtualAccount is the name of the one that every account starts with.
-const DefaultVirtualAccount = "Default"
-
-// limitedMaximum is how many virtual accounts a limited account may have, the default one included.
-const limitedMaximum = 3
 
 // checkName bounds a name that people will read.
 func checkName(noun, name string) error {
@@ -117,44 +150,90 @@ func clip(text string) string {
 
 // NewAccount is what CreateAccount needs.
 type NewAccount struct {
-	Name    string
-	Email   string
-	Limited bool
+	Name          string
+	Email         string // of the requester; its domain decides which type the account can have
+	RequesterName string
+	Headquarters  string
+	Limited       bool
+	// Nominee is the e-mail address of who has the authority to approve the
+	// account; "" where the creator has it.
+	Nominee string
 	// UpstreamAccount and UpstreamVirtualAccount default to the account's own name and "Satellite".
 	UpstreamAccount        string
 	UpstreamVirtualAccount string
 }
 
+// check bounds what a person has typed, and holds the type of the account
+// against the mail domain of who asks for it.
+func (n NewAccount) check() error {
+	if err := checkName("account", n.Name); err != nil {
+		return err
+	}
+	if err := checkEmail(n.Email); err != nil {
+		return err
+	}
+	if n.Nominee != "" {
+		if err := checkEmail(n.Nominee); err != nil {
+			return err
+		}
+	}
+	if err := checkProfile(n.RequesterName, n.Headquarters); err != nil {
+		return err
+	}
+	domain := mailDomain(n.Email)
+	switch public := publicMail(domain); {
+	case public && !n.Limited:
+		return fail(KindConflict, "public-email", "%s belongs to a public mail provider, where anybody gets an address: with %s only a limited account can be made. Nothing was created.", domain, n.Email).
+			hint("Make a limited account with --limited, or give an address in a domain of the company. A limited account can be upgraded later.")
+	case !public && n.Limited:
+		return fail(KindConflict, "company-email", "%s is not a public mail provider: a company with a mail domain of its own makes a standard account, and a limited one is for those without. Nothing was created.", domain).
+			hint("Leave --limited out.")
+	}
+	return nil
+}
+
+// maxHeadquarters bounds the free text of an address, in characters.
+const maxHeadquarters = 500
+
+func checkProfile(requester, headquarters string) error {
+	for _, p := range []struct {
+		what, text string
+		limit      int
+	}{{"name of the requester", requester, 255}, {"address of the headquarters", headquarters, maxHeadquarters}} {
+		if n := utf8.RuneCountInString(p.text); n > p.limit || strings.ContainsFunc(p.text, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || r == utf8.RuneError }) {
+			return fail(KindInvalid, "account-property-invalid", "The %s has at most %d characters and no control characters; this one has %d. Nothing was changed.", p.what, p.limit, n)
+		}
+	}
+	return nil
+}
+
 // CreateAccount makes an account with its default virtual account and the key
 // of its sub CA. Devices can register once the upstream has vouched for it.
+// With a nominee it is pending until he has approved it by the code that is
+// mailed to him.
 //
 // KindInvalid for a bad name or e-mail address; KindConflict where the name or
-// the upstream pair is taken.
+// the upstream pair is taken, or the address does not go with the type.
 func (s *Service) CreateAccount(ctx context.Context, actor Actor, n NewAccount) (Account, error) {
 	if err := actor.may(ActionManageAccounts); err != nil {
 		return Account{}, err
 	}
-	if err := checkName("account", n.Name); err != nil {
-		return Account{}, err
-	}
-	if err := checkEmail(n.Email); err != nil {
+	if err := n.check(); err != nil {
 		return Account{}, err
 	}
 	now := s.Now()
 	account := Account{
-		Name: n.Name, Type: AccountStandard, Status: AccountActive, RequesterEmail: n.Email, RequestedAt: now, ActivatedAt: now,
-		UpstreamAccount: n.UpstreamAccount, UpstreamVirtualAccount: n.UpstreamVirtualAccount,
-		DomainIdentifier: n.Email[strings.LastIndexByte(n.Email, '@')+1:],
+		Name: n.Name, Type: AccountStandard, Status: AccountActive, DomainIdentifier: mailDomain(n.Email), Creator: actor.Name,
+		RequesterName: n.RequesterName, RequesterEmail: n.Email, RequestedAt: now, ActivatedAt: now, Headquarters: n.Headquarters, Searchable: true,
+		UpstreamAccount: cmp.Or(n.UpstreamAccount, n.Name), UpstreamVirtualAccount: cmp.Or(n.UpstreamVirtualAccount, "Satellite"),
 	}
 	if n.Limited {
 		account.Type, account.DomainIdentifier = AccountLimited, s.randomText(6)+".smb"
 	}
-	if account.UpstreamAccount == "" {
-		account.UpstreamAccount = n.Name
+	if n.Nominee != "" {
+		account.Status, account.ActivatedAt = AccountPending, time.Time{}
 	}
-	if account.UpstreamVirtualAccount == "" {
-		account.UpstreamVirtualAccount = "Satellite"
-	}
+	code := s.approvalCode()
 	key, err := s.issuer.NewKey()
 	if err != nil {
 		return Account{}, fmt.Errorf("make the account's key: %w", err)
@@ -171,7 +250,13 @@ func (s *Service) CreateAccount(ctx context.Context, actor Actor, n NewAccount) 
 		if _, err := tx.CreateVirtualAccount(VirtualAccount{AccountID: account.ID, Name: DefaultVirtualAccount, Default: true, CreatedAt: now}); err != nil {
 			return err
 		}
-		return record(Event{Type: EventAccountCreated, AccountID: account.ID, Message: fmt.Sprintf("Account %q was created (%s).", account.Name, account.Type)})
+		if err := record(Event{Type: EventAccountCreated, AccountID: account.ID, Message: fmt.Sprintf("Account %q was created (%s).", account.Name, account.Type)}); err != nil {
+			return err
+		}
+		if n.Nominee == "" {
+			return nil
+		}
+		return s.nominate(tx, record, account, n.Nominee, code, now)
 	})
 	return account, err
 }
@@ -221,107 +306,6 @@ func findAccount(tx Tx, name string) (Account, error) {
 		return Account{}, fail(KindConflict, "account-ambiguous", "There are %d accounts, and none was named.", len(accounts)).hint("Name one with --account.")
 	}
 	return accounts[0], nil
-}
-
-// CreateVirtualAccount makes a virtual account.
-//
-// KindConflict where the name is taken, or a limited account has its three.
-func (s *Service) CreateVirtualAccount(ctx context.Context, actor Actor, accountID AccountID, name, description string) (VirtualAccount, error) {
-	if err := actor.may(ActionManageAccounts); err != nil {
-		return VirtualAccount{}, err
-	}
-	if err := checkName("virtual-account", name); err != nil {
-		return VirtualAccount{}, err
-	}
-	now := s.Now()
-	created := VirtualAccount{AccountID: accountID, Name: name, Description: clipRunes(description, 1000), CreatedAt: now}
-	err := s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		account, err := tx.Account(accountID)
-		if err != nil {
-			return err
-		}
-		existing, err := tx.VirtualAccounts(accountID)
-		if err != nil {
-			return err
-		}
-		if account.Type == AccountLimited && len(existing) >= limitedMaximum {
-			return fail(KindConflict, "limited-account", "A limited account has at most %d virtual accounts, and %q has %d. Nothing was created.", limitedMaximum, account.Name, len(existing)).
-				hint("Upgrade it to a standard account, or delete a virtual account first.")
-		}
-		if created, err = tx.CreateVirtualAccount(created); err != nil {
-			return err
-		}
-		return record(Event{Type: EventVirtualAccountCreated, AccountID: accountID, VirtualAccount: name, Message: fmt.Sprintf("Virtual account %q was created.", name)})
-	})
-	return created, err
-}
-
-// VirtualAccounts lists the virtual accounts of an account, the default one first.
-func (s *Service) VirtualAccounts(ctx context.Context, actor Actor, accountID AccountID) (list []VirtualAccount, err error) {
-	if err := actor.may(ActionRead); err != nil {
-		return nil, err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
-		list, err = tx.VirtualAccounts(accountID)
-		return err
-	})
-	return list, err
-}
-
-// DeleteVirtualAccount removes an empty virtual account.
-//
-// KindConflict for the default one, and while it holds devices, licenses or live tokens.
-func (s *Service) DeleteVirtualAccount(ctx context.Context, actor Actor, accountID AccountID, name string) error {
-	if err := actor.may(ActionManageAccounts); err != nil {
-		return err
-	}
-	now := s.Now()
-	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		virtual, err := findVirtualAccount(tx, accountID, name)
-		if err != nil {
-			return err
-		}
-		if virtual.Default {
-			return fail(KindConflict, "virtual-account-default", "%q is the default virtual account and stays. Nothing was deleted.", virtual.Name)
-		}
-		holds, err := tx.VirtualAccountHolds(virtual.ID, now)
-		if err != nil {
-			return err
-		}
-		if holds != (Holds{}) {
-			return fail(KindConflict, "virtual-account-not-empty", "%q still holds %d devices, %d licenses and %d live tokens. Nothing was deleted.", virtual.Name, holds.Devices, holds.Licenses, holds.Tokens).
-				hint("Remove the devices, wait for the licenses to end or move them, and revoke the tokens first.")
-		}
-		// Lots that have not begun, or have ended, and what was only passed on, count nothing and stay in the account.
-		home, err := findVirtualAccount(tx, accountID, "")
-		if err != nil {
-			return err
-		}
-		if err := moveHome(tx, record, accountID, virtual.ID, home.ID, now); err != nil {
-			return err
-		}
-		if err := tx.DeleteVirtualAccount(virtual.ID); err != nil {
-			return err
-		}
-		return record(Event{Type: EventVirtualAccountDeleted, AccountID: accountID, VirtualAccount: virtual.Name, Message: fmt.Sprintf("Virtual account %q was deleted.", virtual.Name)})
-	})
-}
-
-// Holds counts what keeps a virtual account from being deleted.
-type Holds struct{ Devices, Licenses, Tokens int64 }
-
-// findVirtualAccount finds one by name; "" is the default one.
-func findVirtualAccount(tx Tx, accountID AccountID, name string) (VirtualAccount, error) {
-	list, err := tx.VirtualAccounts(accountID)
-	if err != nil {
-		return VirtualAccount{}, err
-	}
-	for _, virtual := range list {
-		if name == "" && virtual.Default || name != "" && strings.EqualFold(virtual.Name, name) {
-			return virtual, nil
-		}
-	}
-	return VirtualAccount{}, fail(KindNotFound, "virtual-account-not-found", "There is no virtual account %q in this account.", clip(name)).hint("`satellite virtual-account list` shows those that exist.")
 }
 
 func clipRunes(text string, limit int) string {

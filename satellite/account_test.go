@@ -10,7 +10,7 @@ import (
 func TestALimitedAccountHasThreeVirtualAccounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	small := w.newAccount(satellite.NewAccount{Name: "Small", Email: "owner@small.example", Limited: true})
+	small := w.newAccount(satellite.NewAccount{Name: "Small", Email: "owner@gmail.com", Limited: true})
 	if small.Type != satellite.AccountLimited || !strings.HasSuffix(small.DomainIdentifier, ".smb") || len(small.DomainIdentifier) != 10 {
 		t.Errorf("the account is %+v", small)
 	}
@@ -20,9 +20,9 @@ func TestALimitedAccountHasThreeVirtualAccounts(t *testing.T) {
 	}
 	w.unchanged("a fourth", func() {
 		_, err := w.service.CreateVirtualAccount(w.ctx, admin, small.ID, "Fourth", "")
-		refused(t, err, satellite.KindConflict, "limited-account", "at most 3", "Upgrade it")
+		refused(t, err, satellite.KindConflict, "limited-account", "at most 3 virtual accounts", "has 3", "satellite account upgrade")
 	})
-	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, small.ID, "third"))
+	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, small.ID, "third", ""))
 	_, err := w.service.CreateVirtualAccount(w.ctx, admin, small.ID, "Fourth", "")
 	w.must(err)
 	// A standard account has no such bound.
@@ -47,8 +47,8 @@ func TestNamesAreTakenWithoutRegardToCase(t *testing.T) {
 		refused(t, err, satellite.KindInvalid, "email-invalid")
 		_, err = w.service.CreateVirtualAccount(w.ctx, admin, 99, "x", "")
 		refused(t, err, satellite.KindNotFound, "account-not-found")
-		refused(t, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "default"), satellite.KindConflict, "virtual-account-default")
-		refused(t, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "none"), satellite.KindNotFound, "virtual-account-not-found")
+		refused(t, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "default", ""), satellite.KindConflict, "virtual-account-default")
+		refused(t, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, "none", ""), satellite.KindNotFound, "virtual-account-not-found")
 	})
 	found, err := w.service.FindAccount(w.ctx, admin, "plant")
 	if err != nil || found != w.account {
@@ -216,7 +216,7 @@ func TestEveryUseCaseAsksWhoAsks(t *testing.T) {
 			return err
 		},
 		"CreateVirtualAccount": func(a satellite.Actor) error { _, err := s.CreateVirtualAccount(w.ctx, a, id, "x", ""); return err },
-		"DeleteVirtualAccount": func(a satellite.Actor) error { return s.DeleteVirtualAccount(w.ctx, a, id, "x") },
+		"DeleteVirtualAccount": func(a satellite.Actor) error { return s.DeleteVirtualAccount(w.ctx, a, id, "x", "") },
 		"CreateToken": func(a satellite.Actor) error {
 			_, _, err := s.CreateToken(w.ctx, a, satellite.NewToken{AccountID: id})
 			return err

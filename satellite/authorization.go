@@ -25,12 +25,26 @@ func (s *Service) speaker(tx Tx, request *wire.Request, now time.Time) (answer r
 	}
 	answer = reply{AccountID: instance.AccountID, PIID: piid}
 	if err := instance.accepts(request.Credential, request.CredentialNotAfter, now); err != nil {
-		return answer, false, instance, err
+		return answer, false, instance, evicted(tx, request, err)
 	}
 	if kept, found, err := repeated(tx, piid, request); err != nil || found {
 		return kept, found, instance, err
 	}
 	return answer, false, instance, s.checkClock(request)
+}
+
+// evicted tells a device whose registration another one has taken over; other
+// refusals stay as they are.
+func evicted(tx Tx, request *wire.Request, refusal error) error {
+	certificate, err := tx.Certificate(request.Credential)
+	switch {
+	case err != nil && !isNotFound(err):
+		return err
+	case err != nil || certificate.Status != CertificateRevoked || certificate.PIID != request.Header.ProductInstanceIdentifier:
+		return refusal
+	}
+	return fail(KindForbidden, "certificate-revoked", "The ID certificate of this message was revoked on %s, when the device was registered again. Nothing was changed.", stamp(certificate.RevokedAt)).
+		hint("If this is the true device, register it again with a token.")
 }
 
 // stranger says why a product instance that is not on record is refused.
@@ -47,9 +61,16 @@ func (s *Service) stranger(tx Tx, request *wire.Request, now time.Time) error {
 		hint("Register the device with a token.")
 }
 
-// arrived is what every accepted message changes: last contact, and the end of
-// the certificate before, once the device speaks under the new one.
-func (s *Service) arrived(tx Tx, instance *Instance, request *wire.Request, source string, now time.Time) error {
+// arrived is what every accepted message changes: last contact, the end of the
+// certificate before, once the device speaks under the new one, and the alerts
+// that the contact opens or ends.
+func (s *Service) arrived(tx Tx, record recorder, instance *Instance, request *wire.Request, source string, now time.Time) error {
+	before := *instance
+	if instance.continues(request.Header.LastReply) {
+		if err := raiseCopies(tx, record, before, source, now); err != nil {
+			return err
+		}
+	}
 	instance.LastContactAt, instance.LastServed, instance.LastAddress = now, s.Served(), source
 	if instance.PreviousCredential != ([sha256.Size]byte{}) && request.Credential == instance.Credential {
 		if err := supersede(tx, *instance, request.Credential); err != nil {
@@ -57,7 +78,13 @@ func (s *Service) arrived(tx Tx, instance *Instance, request *wire.Request, sour
 		}
 		instance.PreviousCredential = [sha256.Size]byte{}
 	}
-	return nil
+	return s.recovered(tx, record, before, *instance, now)
+}
+
+// answered notes the reply that the device is to build upon.
+func (i *Instance) answered(request *wire.Request, data wire.ReplyData) (err error) {
+	i.ReplyDigest, err = wire.ReplyDigest(request.Header.Nonce, data)
+	return err
 }
 
 // authorize answers an authorization: the counts of the tags that the message
@@ -69,10 +96,15 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 		if answer, found, instance, err = s.speaker(tx, request, now); err != nil || found {
 			return err
 		}
-		if err := s.arrived(tx, &instance, request, device.Source, now); err != nil {
+		if err := checkPair(request.Data.HighAvailability); err != nil {
 			return err
 		}
-		answers, state, err := s.draw(tx, record, instance, request.Data.Entitlements, now)
+		if err := s.arrived(tx, record, &instance, request, device.Source, now); err != nil {
+			return err
+		}
+		before := instance
+		instance.joins(request.Data.HighAvailability)
+		answers, state, err := draw(tx, record, before, instance, request.Data.Entitlements, now)
 		if err != nil {
 			return err
 		}
@@ -80,14 +112,8 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 		told := s.SystemNow() // the device counts by a clock like that
 		instance.AuthorizationRenewAt = told.Add(s.options.AuthorizationRenewal)
 		instance.AuthorizationExpiresAt = told.Add(s.options.AuthorizationLife)
-		if hostname := request.Data.Hostname; hostname != "" && hostname != instance.Hostname {
+		if hostname := request.Data.Hostname; hostname != "" {
 			instance.Hostname = hostname
-			err = tx.SaveInstance(instance)
-		} else {
-			err = tx.TouchInstance(instance)
-		}
-		if err != nil {
-			return err
 		}
 		answer.Data = wire.ReplyData{
 			Status: wire.StatusOK, Message: fmt.Sprintf("The device is %s.", instance.AuthorizationState),
@@ -97,6 +123,17 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 		}
 		if instance.AuthorizationState == NoLicensesInUse {
 			answer.Data.Message = "The device uses no licenses."
+		}
+		if err := instance.answered(request, answer.Data); err != nil {
+			return err
+		}
+		if instance.Hostname != before.Hostname || instance.ApplicationID != before.ApplicationID || instance.HARole != before.HARole {
+			err = tx.SaveInstance(instance)
+		} else {
+			err = tx.TouchInstance(instance)
+		}
+		if err != nil {
+			return err
 		}
 		if err := keep(tx, instance.PIID, request, answer, now); err != nil {
 			return err
@@ -111,8 +148,15 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 
 // draw applies the counts of a message, takes back what silence or a refusal
 // has left open, and returns the answer for each license that the device uses or
-// has named, and the state that they make together.
-func (s *Service) draw(tx Tx, record recorder, instance Instance, entitlements []wire.Entitlement, now time.Time) ([]wire.LicenseAnswer, AuthorizationState, error) {
+// has named, and the state that they make together. before is the instance in
+// the pair that it was a member of so far.
+func draw(tx Tx, record recorder, before, instance Instance, entitlements []wire.Entitlement, now time.Time) ([]wire.LicenseAnswer, AuthorizationState, error) {
+	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
+	if before.ApplicationID != "" && before.ApplicationID != instance.ApplicationID {
+		if err := ledger.part(before); err != nil {
+			return nil, "", err
+		}
+	}
 	held, err := tx.Holdings(instance.ID)
 	if err != nil {
 		return nil, "", err
@@ -121,7 +165,13 @@ func (s *Service) draw(tx Tx, record recorder, instance Instance, entitlements [
 	if err != nil {
 		return nil, "", err
 	}
-	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
+	peers, err := pairOf(tx, instance)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := peers.follow(tx, record, instance); err != nil {
+		return nil, "", err
+	}
 	// What the device gives back comes first: it may be what it then asks for in another tier.
 	var returns, asks []*Holding
 	for i := range holdings {
@@ -132,7 +182,7 @@ func (s *Service) draw(tx Tx, record recorder, instance Instance, entitlements [
 		}
 	}
 	for _, h := range slices.Concat(returns, asks) {
-		if err := acquire(ledger, instance, h); err != nil {
+		if err := acquire(ledger, peers, instance, h); err != nil {
 			return nil, "", err
 		}
 	}
@@ -194,22 +244,14 @@ func newHolding(tx Tx, instance Instance, tag string) (Holding, error) {
 	return Holding{Usage: usage, License: license, Pool: pool}, nil
 }
 
-// acquire brings what the device holds of a license to what it wants, as far as
-// that is allowed.
-func acquire(l *ledger, instance Instance, h *Holding) error {
-	if _, err := l.put(h.row()); err != nil {
+// acquire brings what the device and its pair hold of a license to what they
+// want, as far as that is allowed.
+func acquire(l *ledger, p pair, instance Instance, h *Holding) error {
+	own := member{instance: instance, Holding: *h}
+	if _, err := l.carry(p, &own); err != nil {
 		return err
 	}
-	granted := h.permitted(instance)
-	if granted {
-		var err error
-		if granted, err = l.draw(h.License, h.Usage.Wanted-h.Usage.Count); err != nil {
-			return err
-		}
-	}
-	if granted {
-		h.Usage.Count = h.Usage.Wanted
-	}
+	*h = own.Holding
 	if err := l.restrict(instance, *h); err != nil {
 		return err
 	}
@@ -227,12 +269,12 @@ func (l *ledger) restrict(instance Instance, h Holding) error {
 		return nil
 	}
 	key := instance.PIID + "\t" + h.License.Tag
-	if h.Usage.Count >= h.Usage.Wanted {
+	if h.Has() >= h.Usage.Wanted {
 		return settled(l.tx, l.record, l.account, AlertRestrictedNotAvailable, key, "the device holds what it asks for.", l.now)
 	}
 	return raise(l.tx, l.record, Alert{
 		AccountID: l.account, VirtualAccountID: l.virtual, PIID: instance.PIID, Type: AlertRestrictedNotAvailable, Key: key, Source: instance.Name(),
-		Message: fmt.Sprintf("Device %s asks for %d of %s and holds %d. %s", instance.Name(), h.Usage.Wanted, h.License.called(), h.Usage.Count, h.refusal(instance)),
+		Message: fmt.Sprintf("Device %s asks for %d of %s and holds %d. %s", instance.Name(), h.Usage.Wanted, h.License.called(), h.Has(), h.refusal(instance)),
 	}, l.now)
 }
 
@@ -245,8 +287,8 @@ func (h Holding) refusal(instance Instance) string {
 }
 
 func (h Holding) answer(instance Instance) wire.LicenseAnswer {
-	answer := wire.LicenseAnswer{Tag: h.License.Tag, Name: h.License.Name, Description: h.License.Description, Count: h.Usage.Count, Mode: h.Mode()}
-	if h.Usage.Count < h.Usage.Wanted {
+	answer := wire.LicenseAnswer{Tag: h.License.Tag, Name: h.License.Name, Description: h.License.Description, Count: h.Has(), Mode: h.Mode()}
+	if h.Has() < h.Usage.Wanted {
 		answer.Requested, answer.Reason = h.Usage.Wanted, h.refusal(instance)
 	}
 	return answer
@@ -255,7 +297,7 @@ func (h Holding) answer(instance Instance) wire.LicenseAnswer {
 // Mode is what the device is told about the license.
 func (h Holding) Mode() wire.Mode {
 	switch {
-	case h.Usage.Count == 0:
+	case h.Has() == 0:
 		return wire.ModeDisabled
 	case h.Short():
 		return wire.ModeOutOfCompliance
@@ -269,7 +311,7 @@ func (h Holding) Mode() wire.Mode {
 func stateOf(holdings []Holding) AuthorizationState {
 	state := NoLicensesInUse
 	for _, h := range holdings {
-		if h.Usage.Count == 0 {
+		if h.Has() == 0 {
 			continue
 		}
 		if h.Short() {
@@ -280,30 +322,33 @@ func stateOf(holdings []Holding) AuthorizationState {
 	return state
 }
 
-// release gives everything that an instance holds back to its pools. What it
-// wanted is kept where keep says so: it gets that again when it returns.
+// release gives everything that an instance holds back to its pools, but for
+// what the other members of its pair go on with. What it wanted is kept where
+// keep says so: it gets that again when it returns.
 func release(tx Tx, record recorder, instance Instance, keep bool, now time.Time) (returned int64, err error) {
 	holdings, err := tx.Holdings(instance.ID)
 	if err != nil {
 		return 0, err
 	}
+	peers, err := pairOf(tx, instance)
+	if err != nil {
+		return 0, err
+	}
 	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
 	for _, h := range holdings {
-		if _, err := ledger.put(h.row()); err != nil {
+		own := member{instance: instance, Holding: h, leaves: true}
+		back, err := ledger.carry(peers, &own)
+		if err != nil {
 			return 0, err
 		}
-		if _, err := ledger.draw(h.License, -h.Usage.Count); err != nil {
-			return 0, err
-		}
-		returned += h.Usage.Count
-		h.Usage.Count = 0
+		returned += max(0, back)
 		if !keep {
-			h.Usage.Wanted = 0
-			if err := ledger.restrict(instance, h); err != nil {
+			own.Usage.Wanted, own.Shared = 0, 0
+			if err := ledger.restrict(instance, own.Holding); err != nil {
 				return 0, err
 			}
 		}
-		if err := ledger.save(h.Usage); err != nil {
+		if err := ledger.save(own.Usage); err != nil {
 			return 0, err
 		}
 	}

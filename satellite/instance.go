@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -230,6 +231,15 @@ func (s *Service) FindInstance(ctx context.Context, actor Actor, query InstanceQ
 			return err
 		}
 		// A count of zero that was measured is kept, but nobody holds it.
+		peers, err := pairOf(tx, instance)
+		if err != nil {
+			return err
+		}
+		for i := range details.Licenses {
+			if h := &details.Licenses[i]; h.permitted(instance) && instance.AuthorizationState != AuthorizationExpired {
+				h.Shared = peers.holds(h.License.ID)
+			}
+		}
 		details.Licenses = slices.DeleteFunc(details.Licenses, func(h Holding) bool { return h.Usage.Count == 0 && h.Usage.Wanted == 0 })
 		return currentHoldings(tx, details.Licenses, now)
 	})
@@ -259,7 +269,8 @@ func findInstance(tx Tx, query InstanceQuery) (Instance, error) {
 }
 
 // RemoveInstance removes a device: its licenses return to the pools, its
-// certificate is revoked, and its next message is refused.
+// certificate is revoked, and its next message is refused. KindConflict while it
+// holds export-controlled licenses: those only the device itself can give back.
 func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) error {
 	if err := actor.may(ActionManageDevices); err != nil {
 		return err
@@ -270,8 +281,31 @@ func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) 
 		if err != nil {
 			return err
 		}
+		if err := removable(tx, instance); err != nil {
+			return err
+		}
 		return s.remove(tx, record, instance, now, EventDeviceRemoved, "was removed")
 	})
+}
+
+// removable returns KindConflict while the device holds licenses that must be
+// known to be released before they go elsewhere.
+func removable(tx Tx, instance Instance) error {
+	holdings, err := tx.Holdings(instance.ID)
+	if err != nil {
+		return err
+	}
+	var held []string
+	for _, h := range holdings {
+		if h.License.Enforcement == ExportControlled && h.Usage.Count > 0 {
+			held = append(held, fmt.Sprintf("%d of %s", h.Usage.Count, h.License.called()))
+		}
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	return fail(KindConflict, "export-licenses-held", "Device %s holds export-controlled licenses: %s. Nothing was changed.", instance.Name(), strings.Join(held, ", ")).
+		hint("Release them on the device first, or deregister the device there.")
 }
 
 // remove is what removal and deregistration share.
@@ -281,6 +315,9 @@ func (s *Service) remove(tx Tx, record recorder, instance Instance, now time.Tim
 		return err
 	}
 	if err := revoke(tx, instance, now); err != nil {
+		return err
+	}
+	if err := settleAlertsOf(tx, record, instance, now); err != nil {
 		return err
 	}
 	if err := tx.DeleteInstance(instance); err != nil {

@@ -293,7 +293,13 @@ type Holding struct {
 	Usage   Usage
 	License License
 	Pool    Pool
+	// Shared is what the other members of the device's high-availability pair
+	// hold: it counts for this device, too. No store keeps it.
+	Shared int64
 }
+
+// Has is what the device may use: what it holds, and what its pair holds for it.
+func (h Holding) Has() int64 { return min(h.Usage.Wanted, h.Usage.Count+h.Shared) }
 
 // row is the holding's pool with the license that it counts.
 func (h Holding) row() PoolRow { return PoolRow{Pool: h.Pool, License: h.License} }

@@ -2,6 +2,7 @@ package satellite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -77,7 +78,7 @@ func checkRegistration(data wire.RequestData) error {
 	if data.Token == "" || len(data.Token) > 2048 {
 		return errTokenUnknown()
 	}
-	return nil
+	return checkPair(data.HighAvailability)
 }
 
 // lookup reads what the registration depends on and judges it once, so that
@@ -129,6 +130,9 @@ func (e *enrollment) judge(force bool, now time.Time) (repeat bool, err error) {
 	if err := e.token.usable(now); err != nil {
 		return false, err
 	}
+	if err := e.account.active("The device was not registered."); err != nil {
+		return false, err
+	}
 	if e.existing.ID == 0 {
 		return false, nil
 	}
@@ -136,11 +140,27 @@ func (e *enrollment) judge(force bool, now time.Time) (repeat bool, err error) {
 		return false, fail(KindConflict, "device-of-another-account", "This device (%s, %s) is known in another account of this satellite. Nothing was changed.", e.identity.UDIPID, e.identity.UDISerialNumber).
 			hint("Deregister or remove it there first.")
 	}
-	if standing.RegistrationState == Registered && !force {
-		return false, fail(KindConflict, "already-registered", "This device (%s, %s) is registered already, since %s from %s. Nothing was changed.", e.identity.UDIPID, e.identity.UDISerialNumber, stamp(standing.RegisteredAt), standing.LastAddress).
-			hint("Add `force` to register it again; the certificate that it holds now is then revoked.")
+	if standing.RegistrationState == Registered {
+		return false, e.mayReplace(standing, force)
 	}
 	return false, nil
+}
+
+// mayReplace judges whether the registration may take the place of a standing one.
+func (e *enrollment) mayReplace(standing Instance, force bool) error {
+	const withoutForce = "Deregister the device first, have it removed on the satellite, or ask the administrator for a token that allows `force`."
+	switch {
+	case !force:
+		refusal := fail(KindConflict, "already-registered", "This device (%s, %s) is registered already, since %s from %s. Nothing was changed.", e.identity.UDIPID, e.identity.UDISerialNumber, stamp(standing.RegisteredAt), standing.LastAddress)
+		if !e.token.AllowForce {
+			return refusal.hint(withoutForce)
+		}
+		return refusal.hint("Add `force` to register it again; the certificate that it holds now is then revoked.")
+	case !e.token.AllowForce:
+		return fail(KindConflict, "force-not-allowed", "This device (%s, %s) is registered already, since %s from %s, and the token does not allow to register it again with `force`. Nothing was changed.",
+			e.identity.UDIPID, e.identity.UDISerialNumber, stamp(standing.RegisteredAt), standing.LastAddress).hint(withoutForce)
+	}
+	return nil
 }
 
 // certify issues the certificate, outside of the transaction.
@@ -188,6 +208,7 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 		if existing.ID != e.existing.ID || existing.Credential != e.existing.Credential {
 			return fail(KindConflict, codeRaced, "The device changed meanwhile.")
 		}
+		e.existing = existing // what changed of it since does not matter here, and stays
 		// The same message may have come twice at once, over two connections.
 		if kept, found, err := repeated(tx, requester+"\x1f"+string(e.keyHash[:]), request); err != nil || found {
 			answer = kept
@@ -197,20 +218,30 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 			if err := token.usable(now); err != nil {
 				return err
 			}
+			account, err := tx.Account(e.account.ID)
+			if err != nil {
+				return err
+			}
+			if err := account.active("The device was not registered."); err != nil {
+				return err
+			}
 			token.Uses++
 			if err := tx.SaveToken(token); err != nil {
 				return err
 			}
-			if err := s.saveEnrollment(tx, &e, request, token, source, now); err != nil {
+			if err := saveCertificates(tx, e, now); err != nil {
 				return err
 			}
 		}
-		virtual, err := virtualAccountName(tx, e.account.ID, e.existing.VirtualAccountID)
+		virtual, err := virtualAccountName(tx, e.account.ID, cmp.Or(existing.VirtualAccountID, token.VirtualAccountID))
 		if err != nil {
 			return err
 		}
 		answer.PIID = e.certificate.PIID
 		answer.Data = s.registrationData(e, virtual)
+		if err := s.saveEnrollment(tx, record, &e, request, token, answer.Data, source, now); err != nil {
+			return err
+		}
 		if err := keep(tx, requester+"\x1f"+string(e.keyHash[:]), request, answer, now); err != nil {
 			return err
 		}
@@ -231,38 +262,75 @@ func (s *Service) enroll(ctx context.Context, source, requester string, request 
 	return answer, err
 }
 
-// saveEnrollment writes instance and certificate, and leaves the instance as written in e.existing.
-func (s *Service) saveEnrollment(tx Tx, e *enrollment, request *wire.Request, token Token, source string, now time.Time) error {
+// saveCertificates writes the new certificate and revokes those that it replaces.
+func saveCertificates(tx Tx, e enrollment, now time.Time) error {
 	if err := tx.SaveCertificate(e.certificate); err != nil {
 		return err
 	}
 	if e.existing.RegistrationState == Registered {
-		if err := revoke(tx, e.existing, now); err != nil {
+		return revoke(tx, e.existing, now)
+	}
+	return nil
+}
+
+// saveEnrollment writes the instance with the reply that it gets, and leaves it
+// as written in e.existing. A repeat changes nothing of it but that reply.
+func (s *Service) saveEnrollment(tx Tx, record recorder, e *enrollment, request *wire.Request, token Token, data wire.ReplyData, source string, now time.Time) error {
+	before := e.existing
+	instance := &e.existing
+	if e.repeat {
+		instance.continues(request.Header.LastReply)
+		if err := instance.answered(request, data); err != nil {
+			return err
+		}
+		return tx.TouchInstance(*instance)
+	}
+	instance.enroll(e, request.Data, source, now)
+	instance.LastServed = s.Served()
+	instance.ExportAllowed = token.ExportControlled
+	instance.OtherDigest = ""
+	if err := instance.answered(request, data); err != nil {
+		return err
+	}
+	if before.ID == 0 {
+		instance.VirtualAccountID, instance.AuthorizationState = token.VirtualAccountID, NoLicensesInUse
+		var err error
+		if *instance, err = tx.CreateInstance(*instance); err != nil {
 			return err
 		}
 	}
-	instance := e.existing
-	d := request.Data
-	instance.PIID, instance.AccountID, instance.Identity = e.certificate.PIID, e.account.ID, e.identity
-	instance.UDIVID, instance.SUVI, instance.UUID = d.SUDI.UDIVID, d.SUDI.SUVI, d.SUDI.UUID
-	instance.HostIdentifier, instance.MACAddress = d.SUDI.HostIdentifier, d.SUDI.MACAddress
-	instance.Hostname, instance.EquipmentModel = d.Hostname, d.EquipmentModel
-	instance.SoftwareVersion, instance.HardwareVersion = d.SoftwareVersion, d.HardwareVersion
-	instance.RegistrationState, instance.RegisteredAt = Registered, now
-	instance.TokenHash, instance.PublicKeyHash = e.tokenHash, e.keyHash
-	instance.Credential, instance.PreviousCredential = e.certificate.Fingerprint, [sha256.Size]byte{}
-	instance.CertificateSerial, instance.CertificateNotAfter = e.certificate.Serial, e.certificate.NotAfter
-	instance.LastContactAt, instance.LastServed, instance.LastAddress = now, s.Served(), source
-	var err error
-	if instance.ID == 0 {
-		instance.VirtualAccountID, instance.AuthorizationState = token.VirtualAccountID, NoLicensesInUse
-		instance, err = tx.CreateInstance(instance)
-	} else {
-		// A known device stays where it is: moving it takes a transfer.
-		err = tx.SaveInstance(instance)
+	if err := registeredAnew(tx, record, before, source, now); err != nil {
+		return err
 	}
-	e.existing = instance
-	return err
+	if before.ApplicationID != "" || instance.ApplicationID != "" {
+		var err error
+		if _, instance.AuthorizationState, err = draw(tx, record, before, *instance, nil, now); err != nil {
+			return err
+		}
+	}
+	if before.ID == 0 {
+		return nil
+	}
+	if err := s.recovered(tx, record, before, *instance, now); err != nil {
+		return err
+	}
+	// A known device stays where it is: moving it takes a transfer.
+	return tx.SaveInstance(*instance)
+}
+
+// enroll notes what a registration says of the device.
+func (i *Instance) enroll(e *enrollment, d wire.RequestData, source string, now time.Time) {
+	i.PIID, i.AccountID, i.Identity = e.certificate.PIID, e.account.ID, e.identity
+	i.UDIVID, i.SUVI, i.UUID = d.SUDI.UDIVID, d.SUDI.SUVI, d.SUDI.UUID
+	i.HostIdentifier, i.MACAddress = d.SUDI.HostIdentifier, d.SUDI.MACAddress
+	i.Hostname, i.EquipmentModel = d.Hostname, d.EquipmentModel
+	i.SoftwareVersion, i.HardwareVersion = d.SoftwareVersion, d.HardwareVersion
+	i.RegistrationState, i.RegisteredAt = Registered, now
+	i.TokenHash, i.PublicKeyHash = e.tokenHash, e.keyHash
+	i.Credential, i.PreviousCredential = e.certificate.Fingerprint, [sha256.Size]byte{}
+	i.CertificateSerial, i.CertificateNotAfter = e.certificate.Serial, e.certificate.NotAfter
+	i.LastContactAt, i.LastAddress = now, source
+	i.joins(d.HighAvailability)
 }
 
 func (s *Service) registrationData(e enrollment, virtual string) wire.ReplyData {
@@ -316,6 +384,9 @@ func (s *Service) renewCertificate(ctx context.Context, device Actor, request *w
 		if answer, found, instance, err = s.speaker(tx, request, now); err != nil || found {
 			return err
 		}
+		if err := s.arrived(tx, record, &instance, request, device.Source, now); err != nil {
+			return err
+		}
 		if err := tx.SaveCertificate(certificate); err != nil {
 			return err
 		}
@@ -323,17 +394,23 @@ func (s *Service) renewCertificate(ctx context.Context, device Actor, request *w
 		if err := supersede(tx, instance, request.Credential); err != nil {
 			return err
 		}
+		before := instance
 		instance.PreviousCredential, instance.Credential = request.Credential, certificate.Fingerprint
 		instance.CertificateSerial, instance.CertificateNotAfter = certificate.Serial, certificate.NotAfter
 		instance.PublicKeyHash = request.KeyHash
-		instance.LastContactAt, instance.LastServed, instance.LastAddress = now, s.Served(), device.Source
-		if err := tx.SaveInstance(instance); err != nil {
+		if err := s.recovered(tx, record, before, instance, now); err != nil {
 			return err
 		}
 		answer.Data = wire.ReplyData{
 			Status: wire.StatusOK, Message: "The ID certificate is renewed.", ProductInstanceIdentifier: piid,
 			Certificate:        base64.StdEncoding.EncodeToString(certificate.DER),
 			CertificateRenewAt: wire.Milliseconds(certificate.renewAt()), CertificateExpiresAt: wire.Milliseconds(certificate.NotAfter),
+		}
+		if err := instance.answered(request, answer.Data); err != nil {
+			return err
+		}
+		if err := tx.SaveInstance(instance); err != nil {
+			return err
 		}
 		if err := keep(tx, piid, request, answer, now); err != nil {
 			return err

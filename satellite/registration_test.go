@@ -171,7 +171,9 @@ func TestForceRevokesTheOldCertificate(t *testing.T) {
 	if fresh.piid != old.piid {
 		t.Errorf("the device has another PIID: %s, before %s", fresh.piid, old.piid)
 	}
-	old.refused(old.authorization("base", 1), "certificate-not-accepted", "Register the device again")
+	old.refused(old.authorization("base", 1), "certificate-revoked", "registered again", "register it again with a token")
+	old.refused(old.renewal(), "certificate-revoked")
+	old.refused(old.message(wire.Deregistration, wire.RequestData{}), "certificate-revoked")
 	fresh.ok(fresh.authorization())
 	if in := w.pool("base").InUse; in != 3 {
 		t.Errorf("%d are in use, want the 3 of before", in)

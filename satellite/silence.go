@@ -27,7 +27,7 @@ func (s *Service) ReturnSilent(ctx context.Context, now time.Time) error {
 			return nil
 		}
 		err := s.update(ctx, itself, now, func(tx Tx, record recorder) error {
-			silent, err := tx.SilentInstances(clock.Served-s.options.AuthorizationLife, returnChunk)
+			silent, err := tx.QuietInstances(clock.Served-s.options.AuthorizationLife+time.Microsecond, Instance{}, returnChunk)
 			if err != nil {
 				return err
 			}

@@ -78,12 +78,34 @@ type Tx interface {
 	AccountByName(name string) (Account, error)
 	Accounts() ([]Account, error)
 	SaveAccount(Account) error
+	DeleteAccount(AccountID) error // with everything in it but its events and alerts
 	Authority(AccountID) (Authority, error)
 	SaveAuthority(Authority) error
 	CreateVirtualAccount(VirtualAccount) (VirtualAccount, error)
 	VirtualAccounts(AccountID) ([]VirtualAccount, error) // default first, then by name
 	VirtualAccountHolds(VirtualAccountID, time.Time) (Holds, error)
+	SaveVirtualAccount(VirtualAccount) error // name and description; a new name makes the next sync request a full one
+	SetDefaultVirtualAccount(AccountID, VirtualAccountID) error
+	// MoveVirtualAccount moves devices with their usages, and tokens; counters,
+	// lots and transfers stay for the caller to move.
+	MoveVirtualAccount(from, to VirtualAccountID) error
 	DeleteVirtualAccount(VirtualAccountID) error
+	Nomination(AccountID) (Nomination, error)
+	SaveNomination(Nomination) error
+	Agreement(AccountID, string) (Agreement, error) // by version
+	SaveAgreement(Agreement) error
+	Acceptances(AccountID) ([]Acceptance, error) // newest first
+	SaveAcceptance(Acceptance) error
+	Upgrade(AccountID) (Upgrade, error) // with status "" where none was requested
+	SaveUpgrade(Upgrade) error
+	CustomTags(TagOwner) ([]CustomTag, error) // by key
+	SaveCustomTag(TagOwner, CustomTag) error
+	DeleteCustomTag(owner TagOwner, key string) error
+
+	// The outbox.
+	CreateMail(Mail) (Mail, error)
+	Mail(MailID) (Mail, error)
+	Mails(Page) ([]Mail, error) // newest first; Page.After is an id to stay below
 
 	// Tokens.
 	CreateToken(Token) (Token, error)
@@ -106,9 +128,16 @@ type Tx interface {
 	// contact, authorization and its times, the credential in use. It gives no change number.
 	TouchInstance(Instance) error
 	DeleteInstance(Instance) error // with its usages; leaves a tombstone
-	// SilentInstances returns registered devices that hold licenses and were last
-	// heard at that served time or before, the longest silent first.
-	SilentInstances(until time.Duration, limit int) ([]Instance, error)
+	// Peers returns the other members of the instance's high-availability pair,
+	// in the order of their IDs; none for a device that stands alone.
+	Peers(Instance) ([]Instance, error)
+	// QuietInstances returns registered devices that were told to hold licenses
+	// and spoke last before the given served time, the longest silent first.
+	// After the first page, it is given the last one of the page before.
+	QuietInstances(before time.Duration, after Instance, limit int) ([]Instance, error)
+	// UnrenewedInstances returns registered devices whose ID certificate ends
+	// before an instant, the first to end first, page by page like QuietInstances.
+	UnrenewedInstances(before time.Time, after Instance, limit int) ([]Instance, error)
 	SaveCertificate(Certificate) error
 	Certificate(fingerprint [sha256.Size]byte) (Certificate, error)
 	RevokedCertificates(AccountID) ([]Certificate, error)

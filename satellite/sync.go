@@ -29,6 +29,9 @@ type SyncState struct {
 	Deadline            time.Time // when the upstream takes the licenses back
 	LastSyncAt          time.Time
 	AgreementVersion    string
+	// RenamedAt is the change number at which names changed that stand in many
+	// records: until the upstream has confirmed a later state, requests are full.
+	RenamedAt int64
 	// Digests is, per kind, the digest of all records as they were last sent.
 	Digests map[wire.RecordKind]wire.Digest
 }

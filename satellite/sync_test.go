@@ -312,7 +312,7 @@ func (w *world) virtualAccount(step int) {
 	created, err := w.service.CreateVirtualAccount(w.ctx, admin, w.account.ID, name, "")
 	w.must(err)
 	token, _ := w.token(satellite.NewToken{VirtualAccount: created.Name})
-	refused(w, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, name), satellite.KindConflict, "virtual-account-not-empty")
+	refused(w, w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, name, ""), satellite.KindConflict, "virtual-account-not-empty")
 	w.must(w.service.RevokeToken(w.ctx, admin, token.ID))
-	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, name))
+	w.must(w.service.DeleteVirtualAccount(w.ctx, admin, w.account.ID, name, ""))
 }

@@ -28,6 +28,9 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 		if account, err = tx.Account(accountID); err != nil {
 			return err
 		}
+		if err := account.approved("No request was made."); err != nil {
+			return err
+		}
 		if authority, err = tx.Authority(accountID); err != nil {
 			return err
 		}
@@ -45,7 +48,7 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 	switch {
 	case !account.Registered():
 		row.Scope = wire.ScopeRegistration
-	case full || state.FullRequired || state.AppliedSequence == 0:
+	case full || state.FullRequired || state.AppliedSequence == 0 || state.ConfirmedGeneration < state.RenamedAt:
 		row.Scope = wire.ScopeFull
 	default:
 		row.Scope, since = wire.ScopeStandard, state.ConfirmedGeneration
@@ -83,8 +86,20 @@ func (s *Service) requestManifest(ctx context.Context, account Account, authorit
 	}
 	err := s.store.View(ctx, func(tx Tx) error {
 		heads, err := tx.EventHeads()
+		if err != nil {
+			return err
+		}
 		for _, head := range heads {
 			manifest.Request.EventHeads[head.Node] = wire.EventHead{Number: head.Number, Hash: fmt.Sprintf("%x", head.Hash)}
+		}
+		upgrade, err := tx.Upgrade(account.ID)
+		if err != nil {
+			return err
+		}
+		manifest.Request.Upgrade = upgrade.asked()
+		acceptances, err := tx.Acceptances(account.ID)
+		if len(acceptances) > 0 {
+			manifest.Request.AgreementAccepted = acceptances[0].Version
 		}
 		return err
 	})

@@ -257,6 +257,9 @@ func (r *response) prepare(ctx context.Context, roots []Root) (alreadyApplied bo
 	if err != nil || alreadyApplied {
 		return alreadyApplied, err
 	}
+	if err := checkAgreement(m.Response.AgreementVersion, m.Response.AgreementText); err != nil {
+		return false, err
+	}
 	certificates := m.Response.Certificates
 	if len(certificates) < 2 {
 		return false, fail(KindInvalid, "sync-file-malformed", "The response carries no certificates of the account. Nothing was changed.")
@@ -318,6 +321,12 @@ func (r *response) apply(tx Tx, record recorder) error {
 	}
 	if m.AccountType == string(AccountLimited) || m.AccountType == string(AccountStandard) {
 		account.Type, account.DomainIdentifier = AccountType(m.AccountType), m.DomainIdentifier
+	}
+	if account, err = applyUpgrade(tx, record, account, m.Upgrade, r.now); err != nil {
+		return err
+	}
+	if err := receiveAgreement(tx, record, account, m.AgreementVersion, m.AgreementText, r.now); err != nil {
+		return err
 	}
 	if err := tx.SaveAccount(account); err != nil {
 		return err

@@ -155,11 +155,16 @@ type NewToken struct {
 	MaxUses          int64 // 0: unlimited
 	ExportControlled bool
 	ForbidForce      bool
+	// AcceptAgreement is the version of the agreement that the actor has just
+	// been shown: making the token accepts it.
+	AcceptAgreement string
 }
 
 // CreateToken makes a registration token and returns it with its text.
 //
-// KindInvalid for days or uses out of range; KindNotFound for the virtual account.
+// KindInvalid for days or uses out of range; KindNotFound for the virtual account;
+// KindConflict in an account that is not active, and while nobody has accepted
+// the agreement in force.
 func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Token, string, error) {
 	if err := actor.may(ActionManageTokens); err != nil {
 		return Token{}, "", err
@@ -186,6 +191,12 @@ func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Tok
 	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
 		account, err := tx.Account(n.AccountID)
 		if err != nil {
+			return err
+		}
+		if err := account.active("No token was created."); err != nil {
+			return err
+		}
+		if err := agree(tx, record, account, n.AcceptAgreement, actor, now); err != nil {
 			return err
 		}
 		virtual, err := findVirtualAccount(tx, account.ID, n.VirtualAccount)

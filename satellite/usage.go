@@ -227,14 +227,17 @@ func drawReported(tx Tx, record recorder, instance Instance, tag string, count i
 		return nil
 	}
 	ledger := openLedger(tx, record, instance.AccountID, instance.VirtualAccountID, now)
-	row, err := ledger.put(holding.row())
+	peers, err := pairOf(tx, instance)
 	if err != nil {
 		return err
 	}
 	// What was used was used, also of a license that would be refused to who asks first.
-	row.InUse += count - holding.Usage.Count
-	holding.Usage.Count, holding.Usage.Wanted, holding.Usage.MeasuredUntil = count, count, until
-	if err := ledger.save(holding.Usage); err != nil {
+	holding.Usage.Wanted, holding.Usage.MeasuredUntil = count, until
+	own := member{instance: instance, Holding: holding, reported: true}
+	if _, err := ledger.carry(peers, &own); err != nil {
+		return err
+	}
+	if err := ledger.save(own.Usage); err != nil {
 		return err
 	}
 	if err := ledger.restrict(instance, holding); err != nil {

@@ -183,6 +183,11 @@ func (w *world) token(n satellite.NewToken) (satellite.Token, string) {
 	if n.AccountID == 0 {
 		n.AccountID = w.account.ID
 	}
+	if n.AcceptAgreement == "" {
+		agreement, err := w.service.Agreement(w.ctx, admin, n.AccountID)
+		w.must(err)
+		n.AcceptAgreement = agreement.Current.Version
+	}
 	token, text, err := w.service.CreateToken(w.ctx, admin, n)
 	w.must(err)
 	return token, text

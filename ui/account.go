@@ -236,7 +236,7 @@ func deleteVirtualAccount(r *request) error {
 	if r.may(satellite.ActionManageAccounts) && strings.TrimSpace(r.FormValue("confirm")) != virtual.Name {
 		return r.deleteVirtual(errNotConfirmed())
 	}
-	err = r.Service.DeleteVirtualAccount(r.context(), r.actor, account.ID, virtual.Name)
+	err = r.Service.DeleteVirtualAccount(r.context(), r.actor, account.ID, virtual.Name, "")
 	if _, ok := refusal(err); ok {
 		return r.deleteVirtual(err)
 	}

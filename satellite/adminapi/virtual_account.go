@@ -63,7 +63,7 @@ func (a *api) deleteVirtualAccount(ctx context.Context, in *virtualAccountInput)
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.service.DeleteVirtualAccount(ctx, actor(ctx), account.ID, in.VirtualAccount)
+	return nil, a.service.DeleteVirtualAccount(ctx, actor(ctx), account.ID, in.VirtualAccount, "")
 }
 
 // placeFilter is the account and virtual account that a listing is limited to,

@@ -4,12 +4,10 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"strings"
-	"time"
 
 	"gorm.io/gorm/clause"
 
 	"ssm/satellite"
-	"ssm/satellite/wire"
 )
 
 type accountRow struct {
@@ -22,6 +20,12 @@ type accountRow struct {
 	RequesterEmail         string
 	RequestedAt            int64
 	ActivatedAt            int64
+	Creator                string
+	RequesterName          string
+	Headquarters           string
+	Searchable             bool
+	Locked                 bool
+	InactiveReason         string
 	UpstreamAccount        string
 	UpstreamVirtualAccount string
 	UpstreamKey            string
@@ -32,6 +36,7 @@ func (accountRow) TableName() string { return "accounts" }
 
 var accountColumns = []string{
 	"id", "name", "name_key", "type", "domain_identifier", "status", "requester_email", "requested_at", "activated_at",
+	"creator", "requester_name", "headquarters", "searchable", "locked", "inactive_reason",
 	"upstream_account", "upstream_virtual_account", "upstream_key", "upstream_registered_at",
 }
 
@@ -41,6 +46,7 @@ func accountToRow(a satellite.Account) accountRow {
 	return accountRow{
 		ID: int64(a.ID), Name: a.Name, NameKey: nameKey(a.Name), Type: string(a.Type), DomainIdentifier: a.DomainIdentifier,
 		Status: string(a.Status), RequesterEmail: a.RequesterEmail, RequestedAt: micros(a.RequestedAt), ActivatedAt: micros(a.ActivatedAt),
+		Creator: a.Creator, RequesterName: a.RequesterName, Headquarters: a.Headquarters, Searchable: a.Searchable, Locked: a.Locked, InactiveReason: a.InactiveReason,
 		UpstreamAccount: a.UpstreamAccount, UpstreamVirtualAccount: a.UpstreamVirtualAccount,
 		UpstreamKey:          nameKey(a.UpstreamAccount + "\t" + a.UpstreamVirtualAccount),
 		UpstreamRegisteredAt: micros(a.UpstreamRegisteredAt),
@@ -52,6 +58,7 @@ func (r accountRow) domain() satellite.Account {
 		ID: satellite.AccountID(r.ID), Name: r.Name, Type: satellite.AccountType(r.Type), DomainIdentifier: r.DomainIdentifier,
 		Status: satellite.AccountStatus(r.Status), RequesterEmail: r.RequesterEmail,
 		RequestedAt: instant(r.RequestedAt), ActivatedAt: instant(r.ActivatedAt),
+		Creator: r.Creator, RequesterName: r.RequesterName, Headquarters: r.Headquarters, Searchable: r.Searchable, Locked: r.Locked, InactiveReason: r.InactiveReason,
 		UpstreamAccount: r.UpstreamAccount, UpstreamVirtualAccount: r.UpstreamVirtualAccount,
 		UpstreamRegisteredAt: instant(r.UpstreamRegisteredAt),
 	}
@@ -80,6 +87,7 @@ func (t *transaction) Account(id satellite.AccountID) (satellite.Account, error)
 	var r accountRow
 	err := t.one("account", id, []any{
 		&r.ID, &r.Name, &r.NameKey, &r.Type, &r.DomainIdentifier, &r.Status, &r.RequesterEmail, &r.RequestedAt, &r.ActivatedAt,
+		&r.Creator, &r.RequesterName, &r.Headquarters, &r.Searchable, &r.Locked, &r.InactiveReason,
 		&r.UpstreamAccount, &r.UpstreamVirtualAccount, &r.UpstreamKey, &r.UpstreamRegisteredAt,
 	}, accountByID, int64(id))
 	return r.domain(), err
@@ -103,7 +111,24 @@ func (t *transaction) Accounts() ([]satellite.Account, error) {
 
 func (t *transaction) SaveAccount(a satellite.Account) error {
 	r := accountToRow(a)
-	return t.db.Select(accountColumns[1:]).Where("id = ?", r.ID).Updates(&r).Error
+	err := t.db.Select(accountColumns[1:]).Where("id = ?", r.ID).Updates(&r).Error
+	return unique(err, "account", fmt.Sprintf("There is an account %q already.", a.Name))
+}
+
+// accountTables are the tables with rows of an account, each before those that
+// its rows refer to. Events and alerts stay.
+var accountTables = []string{
+	"sent_records", "tombstones", "sync_requests", "sync_states", "usage_reports", "custom_tags", "transfers", "pools", "lots", "licenses",
+	"tokens", "certificates", "nominations", "agreements", "agreement_acceptances", "upgrades", "authorities", "instances", "virtual_accounts",
+}
+
+func (t *transaction) DeleteAccount(id satellite.AccountID) error {
+	for _, table := range accountTables {
+		if err := t.db.Exec("DELETE FROM "+table+" WHERE account_id = ?", id).Error; err != nil {
+			return fmt.Errorf("empty %s of account %d: %w", table, id, err)
+		}
+	}
+	return t.db.Where("id = ?", id).Delete(&accountRow{}).Error
 }
 
 type authorityRow struct {
@@ -162,88 +187,4 @@ func notNull(b []byte) []byte {
 		return []byte{}
 	}
 	return b
-}
-
-type virtualAccountRow struct {
-	ID          int64 `gorm:"primaryKey"`
-	AccountID   int64
-	Name        string
-	NameKey     string
-	Description string
-	IsDefault   bool
-	CreatedAt   int64 `gorm:"autoCreateTime:false"`
-}
-
-func (virtualAccountRow) TableName() string { return "virtual_accounts" }
-
-func (r virtualAccountRow) domain() satellite.VirtualAccount {
-	return satellite.VirtualAccount{
-		ID: satellite.VirtualAccountID(r.ID), AccountID: satellite.AccountID(r.AccountID), Name: r.Name,
-		Description: r.Description, Default: r.IsDefault, CreatedAt: instant(r.CreatedAt),
-	}
-}
-
-func (t *transaction) CreateVirtualAccount(v satellite.VirtualAccount) (satellite.VirtualAccount, error) {
-	r := virtualAccountRow{
-		AccountID: int64(v.AccountID), Name: v.Name, NameKey: nameKey(v.Name), Description: v.Description, IsDefault: v.Default, CreatedAt: micros(v.CreatedAt),
-	}
-	err := t.db.Create(&r).Error
-	return r.domain(), unique(err, "virtual-account", fmt.Sprintf("There is a virtual account %q already.", v.Name))
-}
-
-func (t *transaction) VirtualAccounts(id satellite.AccountID) ([]satellite.VirtualAccount, error) {
-	rows, err := t.statements.query(`SELECT id, account_id, name, description, is_default, created_at FROM virtual_accounts
-		WHERE account_id = ? ORDER BY is_default DESC, name_key`, id)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var list []satellite.VirtualAccount
-	for rows.Next() {
-		var r virtualAccountRow
-		if err := rows.Scan(&r.ID, &r.AccountID, &r.Name, &r.Description, &r.IsDefault, &r.CreatedAt); err != nil {
-			return nil, err
-		}
-		list = append(list, r.domain())
-	}
-	return list, rows.Err()
-}
-
-func (t *transaction) VirtualAccountHolds(id satellite.VirtualAccountID, now time.Time) (holds satellite.Holds, err error) {
-	err = t.db.Raw(`SELECT
-		(SELECT COUNT(*) FROM instances WHERE virtual_account_id = @id) AS devices,
-		(SELECT COUNT(*) FROM pools WHERE virtual_account_id = @id
-			AND (purchased > 0 OR in_use > 0 OR reserved > 0 OR transferred_in <> transferred_out)) AS licenses,
-		(SELECT COUNT(*) FROM tokens WHERE virtual_account_id = @id AND revoked_at = 0 AND expires_at > @now
-			AND (max_uses = 0 OR uses < max_uses)) AS tokens`,
-		map[string]any{"id": id, "now": micros(now)}).Scan(&holds).Error
-	return holds, err
-}
-
-func (t *transaction) DeleteVirtualAccount(id satellite.VirtualAccountID) error {
-	var pools []poolNames
-	if err := t.db.Raw(poolQuery+` WHERE p.virtual_account_id = ?`, id).Scan(&pools).Error; err != nil {
-		return err
-	}
-	for _, p := range pools {
-		row := p.domain()
-		if err := t.bury(row.AccountID, wire.RecordUsage, row.VirtualAccount+"\t"+row.License.Tag); err != nil {
-			return err
-		}
-	}
-	var tokens []tokenRow
-	if err := t.db.Select("id", "account_id").Where("virtual_account_id = ?", id).Find(&tokens).Error; err != nil {
-		return err
-	}
-	for _, token := range tokens {
-		if err := t.bury(satellite.AccountID(token.AccountID), wire.RecordToken, fmt.Sprint(token.ID)); err != nil {
-			return err
-		}
-	}
-	for _, table := range []string{"pools", "tokens", "lots"} {
-		if err := t.db.Exec("DELETE FROM "+table+" WHERE virtual_account_id = ?", id).Error; err != nil {
-			return err
-		}
-	}
-	return t.db.Where("id = ?", id).Delete(&virtualAccountRow{}).Error
 }

@@ -89,7 +89,7 @@ func (t *transaction) Alerts(filter satellite.AlertFilter, page satellite.Page) 
 		query = query.Where("key = ?", filter.Key)
 	}
 	if filter.PIID != "" {
-		query = query.Where("piid = ?", filter.PIID)
+		query = query.Where("piid = ? AND piid <> ''", filter.PIID)
 	}
 	if page.After != 0 {
 		query = query.Where("id < ?", page.After)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +66,13 @@ var (
 	insertInstance  = `INSERT INTO instances (` + strings.Join(instanceColumnList[1:], ", ") + `) VALUES (?` + strings.Repeat(", ?", len(instanceColumnList)-2) + `)`
 	updateInstance  = `UPDATE instances SET ` + strings.Join(instanceColumnList[1:], " = ?, ") + ` = ? WHERE id = ?`
 	instanceByPIID  = `SELECT ` + instanceColumns + ` FROM instances WHERE piid = ?`
-	instanceByUDI   = `SELECT ` + instanceColumns + ` FROM instances WHERE udi_serial_number = ? AND udi_pid = ? AND software_tag = ?`
+	// The conditions that hold for every argument name the partial indexes.
+	instancesOfPair = `SELECT ` + instanceColumns + ` FROM instances WHERE virtual_account_id = ? AND application_id = ? AND application_id <> '' ORDER BY id`
+	quietInstances  = `SELECT ` + instanceColumns + ` FROM instances WHERE authorization_state IN ('authorized', 'out of compliance')
+		AND last_served < ? AND (last_served, id) > (?, ?) AND registration_state = 'registered' ORDER BY last_served, id LIMIT ?`
+	unrenewedInstances = `SELECT ` + instanceColumns + ` FROM instances WHERE registration_state = 'registered'
+		AND certificate_not_after < ? AND (certificate_not_after, id) > (?, ?) ORDER BY certificate_not_after, id LIMIT ?`
+	instanceByUDI = `SELECT ` + instanceColumns + ` FROM instances WHERE udi_serial_number = ? AND udi_pid = ? AND software_tag = ?`
 )
 
 func (r *instanceRow) fields() []any {
@@ -185,14 +193,6 @@ func (t *transaction) instances(filter satellite.InstanceFilter) *gorm.DB {
 	return query
 }
 
-func (t *transaction) SilentInstances(until time.Duration, limit int) ([]satellite.Instance, error) {
-	var rows []instanceRow
-	// In the words of the index, so that it is taken.
-	err := t.db.Select(instanceColumns).Where(`registration_state = 'registered' AND authorization_state IN ('authorized', 'out of compliance') AND last_served <= ?`,
-		until.Microseconds()).Order("last_served").Limit(limit).Find(&rows).Error
-	return instancesOf(rows), err
-}
-
 func (t *transaction) SaveInstance(i satellite.Instance) error {
 	_, err := t.statements.exec(updateInstance, append(instanceValues(i, t.nextChange()), int64(i.ID))...)
 	return err
@@ -214,6 +214,47 @@ func (t *transaction) DeleteInstance(i satellite.Instance) error {
 		return err
 	}
 	return t.bury(i.AccountID, wire.RecordDevice, i.PIID)
+}
+
+// instancesBy reads the rows of a query on the device path or of a job.
+func (t *transaction) instancesBy(query string, args ...any) (list []satellite.Instance, err error) {
+	rows, err := t.statements.query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r instanceRow
+		if err := rows.Scan(r.fields()...); err != nil {
+			return nil, err
+		}
+		list = append(list, r.domain())
+	}
+	return list, rows.Err()
+}
+
+func (t *transaction) Peers(i satellite.Instance) ([]satellite.Instance, error) {
+	if i.ApplicationID == "" {
+		return nil, nil
+	}
+	members, err := t.instancesBy(instancesOfPair, int64(i.VirtualAccountID), i.ApplicationID)
+	return slices.DeleteFunc(members, func(member satellite.Instance) bool { return member.ID == i.ID }), err
+}
+
+func (t *transaction) QuietInstances(before time.Duration, after satellite.Instance, limit int) ([]satellite.Instance, error) {
+	last := after.LastServed.Microseconds()
+	if after.ID == 0 {
+		last = math.MinInt64
+	}
+	return t.instancesBy(quietInstances, before.Microseconds(), last, int64(after.ID), limit)
+}
+
+func (t *transaction) UnrenewedInstances(before time.Time, after satellite.Instance, limit int) ([]satellite.Instance, error) {
+	last := micros(after.CertificateNotAfter)
+	if after.ID == 0 {
+		last = math.MinInt64
+	}
+	return t.instancesBy(unrenewedInstances, micros(before), last, int64(after.ID), limit)
 }
 
 func (t *transaction) ChangedInstances(account satellite.AccountID, after int64, limit int) ([]satellite.Instance, error) {

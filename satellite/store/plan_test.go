@@ -68,7 +68,6 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"InstanceByIdentity":  func(tx satellite.Tx) error { _, err := tx.InstanceByIdentity(instance.Identity); return err },
 		"InstancesByUDI":      func(tx satellite.Tx) error { _, err := tx.InstancesByUDI("R1", "A"); return err },
 		"SaveInstance":        func(tx satellite.Tx) error { return tx.SaveInstance(instance) },
-		"SilentInstances":     func(tx satellite.Tx) error { _, err := tx.SilentInstances(time.Hour, 10); return err },
 		"TouchInstance":       func(tx satellite.Tx) error { return tx.TouchInstance(instance) },
 		"Certificate":         func(tx satellite.Tx) error { _, err := tx.Certificate([32]byte{1}); return err },
 		"SaveCertificate": func(tx satellite.Tx) error {
@@ -127,11 +126,6 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"PruneEvents": func(tx satellite.Tx) error { return tx.PruneEvents(satellite.EventBeginning{Node: "1", Number: 5}) },
 		"LicensesOf":  func(tx satellite.Tx) error { _, err := tx.LicensesOf(account); return err },
 		"LotsOf":      func(tx satellite.Tx) error { _, err := tx.LotsOf(account); return err },
-		"OpenAlert": func(tx satellite.Tx) error {
-			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: "x", Key: "y"})
-			return err
-		},
-		"CloseAlert": func(tx satellite.Tx) error { _, err := tx.CloseAlert(account, "x", "y", at); return err },
 		"Alerts": func(tx satellite.Tx) error {
 			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
 			return err
@@ -152,7 +146,46 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		},
 		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
 		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
-		"DeleteInstance": func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"Nomination":     func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
+		"SaveNomination": func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
+		"Agreement":      func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
+		"Acceptances":    func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
+		"Upgrade":        func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
+		"tags of a virtual account": func(tx satellite.Tx) error {
+			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, VirtualAccountID: virtual})
+			return err
+		},
+		"tags of a license": func(tx satellite.Tx) error {
+			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, LicenseID: license})
+			return err
+		},
+		"SaveVirtualAccount": func(tx satellite.Tx) error {
+			return tx.SaveVirtualAccount(satellite.VirtualAccount{ID: virtual, Name: "b"})
+		},
+		"MoveVirtualAccount": func(tx satellite.Tx) error { return tx.MoveVirtualAccount(virtual, virtual) },
+		"DeleteInstance":     func(tx satellite.Tx) error { return tx.DeleteInstance(instance) },
+		"Peers": func(tx satellite.Tx) error {
+			_, err := tx.Peers(satellite.Instance{VirtualAccountID: virtual, ApplicationID: "core"})
+			return err
+		},
+		"QuietInstances":     func(tx satellite.Tx) error { _, err := tx.QuietInstances(time.Hour, instance, 10); return err },
+		"UnrenewedInstances": func(tx satellite.Tx) error { _, err := tx.UnrenewedInstances(at, instance, 10); return err },
+		"open alerts of a device": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{PIID: "x", Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"open alerts of a type": func(tx satellite.Tx) error {
+			_, err := tx.Alerts(satellite.AlertFilter{Type: satellite.AlertDuplicateLicenses, Scope: satellite.Scope{All: true}}, next)
+			return err
+		},
+		"OpenAlert": func(tx satellite.Tx) error {
+			_, err := tx.OpenAlert(satellite.Alert{AccountID: account, Type: satellite.AlertDuplicateLicenses, Key: "x"})
+			return err
+		},
+		"CloseAlert": func(tx satellite.Tx) error {
+			_, err := tx.CloseAlert(account, satellite.AlertDuplicateLicenses, "x", at)
+			return err
+		},
 		"DeleteVirtualAccount": func(tx satellite.Tx) error {
 			if err := tx.DeleteInstance(instance); err != nil {
 				return err
@@ -181,6 +214,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		} {
 			m["events "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Events(filter, page); return err }
 		}
+		m["mails"+suffix] = func(tx satellite.Tx) error { _, err := tx.Mails(page); return err }
 		m["reports"+suffix] = func(tx satellite.Tx) error { _, err := tx.Reports(account, page); return err }
 		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
 	}
@@ -195,6 +229,7 @@ var sorts = []string{
 	"Lots",                           // of one license
 	"LotTransfers", "LotTransfersOf", // of one license in one virtual account; of one account, at a sync
 	"open alert of a key",                 // one at most
+	"Acceptances",                         // of one account
 	"DeleteVirtualAccount", "ReplaceLots", // read and write the same few rows
 }
 

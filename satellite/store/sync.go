@@ -19,6 +19,7 @@ type syncStateRow struct {
 	Deadline            int64
 	LastSyncAt          int64
 	AgreementVersion    string
+	RenamedAt           int64
 	Digests             string
 }
 
@@ -31,7 +32,7 @@ func (t *transaction) SyncState(account satellite.AccountID) (satellite.SyncStat
 	}
 	var rows []syncStateRow
 	err := t.db.Select("account_id", "next_sequence", "applied_sequence", "confirmed_generation", "full_required", "reason", "deadline",
-		"last_sync_at", "agreement_version", "digests").Where("account_id = ?", account).Find(&rows).Error
+		"last_sync_at", "agreement_version", "renamed_at", "digests").Where("account_id = ?", account).Find(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return fresh, err
 	}
@@ -39,7 +40,7 @@ func (t *transaction) SyncState(account satellite.AccountID) (satellite.SyncStat
 	s := satellite.SyncState{
 		AccountID: account, NextSequence: r.NextSequence, AppliedSequence: r.AppliedSequence, ConfirmedGeneration: r.ConfirmedGeneration,
 		FullRequired: r.FullRequired, Reason: r.Reason, Deadline: instant(r.Deadline), LastSyncAt: instant(r.LastSyncAt),
-		AgreementVersion: r.AgreementVersion, Digests: fresh.Digests,
+		AgreementVersion: r.AgreementVersion, RenamedAt: r.RenamedAt, Digests: fresh.Digests,
 	}
 	return s, json.Unmarshal([]byte(r.Digests), &s.Digests)
 }
@@ -52,7 +53,7 @@ func (t *transaction) SaveSyncState(s satellite.SyncState) error {
 	return t.db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&syncStateRow{
 		AccountID: int64(s.AccountID), NextSequence: s.NextSequence, AppliedSequence: s.AppliedSequence, ConfirmedGeneration: s.ConfirmedGeneration,
 		FullRequired: s.FullRequired, Reason: s.Reason, Deadline: micros(s.Deadline), LastSyncAt: micros(s.LastSyncAt),
-		AgreementVersion: s.AgreementVersion, Digests: string(digests),
+		AgreementVersion: s.AgreementVersion, RenamedAt: s.RenamedAt, Digests: string(digests),
 	}).Error
 }
 
@@ -133,6 +134,7 @@ const changeNumbers = `
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM pools WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM tokens WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM tombstones WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
+	SELECT (SELECT COALESCE(MAX(renamed_at), 0) FROM sync_states) UNION ALL
 	SELECT (SELECT COALESCE(MAX(generation), 0) FROM sync_requests)`
 
 type tombstoneRow struct {

@@ -54,7 +54,7 @@ func silence(t *testing.T, s satellite.Store) {
 			10: {w.instance(1).PIID, w.instance(6).PIID, w.instance(0).PIID},
 			2:  {w.instance(1).PIID, w.instance(6).PIID},
 		} {
-			list, err := tx.SilentInstances(30*time.Second, limit)
+			list, err := tx.QuietInstances(30*time.Second+time.Microsecond, satellite.Instance{}, limit)
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func silence(t *testing.T, s satellite.Store) {
 			}
 			equal(t, "silent devices", got, want)
 		}
-		list, err := tx.SilentInstances(-time.Second, 10)
+		list, err := tx.QuietInstances(-time.Second, satellite.Instance{}, 10)
 		equal(t, "devices that were silent before the satellite served", len(list), 0)
 		return err
 	})
