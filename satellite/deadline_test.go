@@ -19,7 +19,7 @@ func TestALapseOfTheSynchronizationIsToldStepByStepAndEndsWithTheNextOne(t *test
 		t.Helper()
 		w.run(last.AddDate(0, 0, days).Sub(w.service.Now()))
 		for _, kind := range all {
-			open := len(w.alerts(kind))
+			open := len(w.openOfType(kind))
 			wanted := 0
 			for _, name := range want {
 				if name == kind {
