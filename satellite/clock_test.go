@@ -24,13 +24,14 @@ func (w *world) restart(off time.Duration) {
 	w.must(w.service.Tick(w.ctx)) // as serve does first
 }
 
-// run lets time pass hour by hour, with the jobs that are due.
+// run lets time pass, in steps with the jobs that are due then.
 func (w *world) run(d time.Duration) {
 	w.Helper()
-	for step := min(d, 12*time.Hour); d > 0; d -= step {
-		step = min(d, 12*time.Hour)
+	for d > 0 {
+		step := min(d, 5*day)
 		w.clock.advance(step)
 		w.jobs()
+		d -= step
 	}
 }
 
@@ -44,8 +45,8 @@ func (w *world) jobs() {
 	w.must(w.service.WatchDeadlines(w.ctx, now))
 }
 
-// open alerts of a type, as text.
-func (w *world) alerts(kind satellite.AlertType) []string {
+// openOfType are the open alerts of a type, as text.
+func (w *world) openOfType(kind satellite.AlertType) []string {
 	w.Helper()
 	alerts, err := w.service.Alerts(w.ctx, admin, satellite.AlertFilter{Type: kind}, satellite.Page{})
 	w.must(err)
@@ -59,7 +60,7 @@ func (w *world) alerts(kind satellite.AlertType) []string {
 // alerted reports whether exactly one alert of a type is open, and says the words.
 func (w *world) alerted(kind satellite.AlertType, words ...string) {
 	w.Helper()
-	open := w.alerts(kind)
+	open := w.openOfType(kind)
 	if len(open) != 1 {
 		w.Errorf("%d alerts %s are open, want one: %v", len(open), kind, open)
 		return
@@ -74,7 +75,7 @@ func (w *world) alerted(kind satellite.AlertType, words ...string) {
 func (w *world) quiet(kinds ...satellite.AlertType) {
 	w.Helper()
 	for _, kind := range kinds {
-		if open := w.alerts(kind); len(open) != 0 {
+		if open := w.openOfType(kind); len(open) != 0 {
 			w.Errorf("alerts are open: %v", open)
 		}
 	}

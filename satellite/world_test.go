@@ -32,6 +32,7 @@ type world struct {
 	service *satellite.Service
 	up      *upstream
 	account satellite.Account
+	options satellite.Options
 }
 
 type clock struct {
@@ -110,6 +111,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) open() {
 	w.Helper()
 	folder := filepath.Dir(w.path)
+	w.options.TemporaryFolder = folder
 	keys, err := certs.LoadKeyFile(filepath.Join(folder, "key"))
 	w.must(err)
 	w.store, err = store.Open(w.ctx, store.Options{Path: w.path})
@@ -117,7 +119,7 @@ func (w *world) open() {
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
 		Store: twice{w.store}, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
 		Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
-	}, satellite.Options{TemporaryFolder: folder})
+	}, w.options)
 	w.must(err)
 }
 

@@ -93,7 +93,7 @@ func (w *world) path(name string) string    { return filepath.Join(w.folder, nam
 func (w *world) start() {
 	w.t.Helper()
 	var err error
-	if w.server, err = launch(w.path("sat")); err != nil {
+	if w.server, err = launch(w.bin, w.path("sat")); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -35,6 +35,9 @@ func jobs(s *server) []scheduler.Job {
 	return []scheduler.Job{
 		{Name: "tick", Spec: "@every 1m", Run: func(ctx context.Context, _ time.Time) error { return s.service.Tick(ctx) }},
 		{Name: "return-silent", Spec: "@hourly", Run: s.service.ReturnSilent},
+		{Name: "watch-devices", Spec: "@daily", Run: func(ctx context.Context, now time.Time) error {
+			return s.service.WatchDevices(ctx, now, s.service.Served())
+		}},
 		{Name: "watch-deadlines", Spec: "@daily", Run: s.service.WatchDeadlines},
 		{Name: "forget-replies", Spec: "@every 10m", Run: s.service.ForgetReplies},
 		{Name: "count-lots", Spec: "@every 1m", Run: s.service.CountLots},

@@ -37,7 +37,7 @@ func TestTheReadmeCanBeTypedWordForWord(t *testing.T) {
 	if err := copyFile(filepath.Join(folder, "cmd", "satellite", "testdata", "report-c9800.xml"), "testdata/report-c9800.xml"); err != nil {
 		t.Fatal(err)
 	}
-	server, err := launch(filepath.Join(folder, "satellite-data"))
+	server, err := launch(bin, filepath.Join(folder, "satellite-data"))
 	if err != nil {
 		t.Fatal(err)
 	}

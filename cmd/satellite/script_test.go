@@ -18,22 +18,40 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// programs is the folder of the three programs, built once for all stories.
-var programs = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "satellite-programs-")
-	if err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-o", folder+string(os.PathSeparator), "ssm/cmd/...")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the programs: %w\n%s", err, output)
-	}
-	return folder, nil
-})
+// programs is the folder of the three programs, built once for all stories;
+// travelPrograms is that of the build that travels in time.
+var (
+	programs       = built()
+	travelPrograms = built("-tags", "timetravel")
+)
+
+// builds are removed at the end.
+var builds struct {
+	sync.Mutex
+	folders []string
+}
+
+func built(flags ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		folder, err := os.MkdirTemp("", "satellite-programs-")
+		if err != nil {
+			return "", err
+		}
+		builds.Lock()
+		builds.folders = append(builds.folders, folder)
+		builds.Unlock()
+		build := exec.Command("go", append(append([]string{"build", "-o", folder + string(os.PathSeparator)}, flags...), "ssm/cmd/...")...)
+		if output, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build the programs: %w\n%s", err, output)
+		}
+		return folder, nil
+	})
+}
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if folder, err := programs(); err == nil {
+	builds.Lock()
+	for _, folder := range builds.folders {
 		_ = os.RemoveAll(folder)
 	}
 	os.Exit(status)
@@ -41,17 +59,28 @@ func TestMain(m *testing.M) {
 
 // TestStories runs testdata/script: what a person types, and what he sees.
 func TestStories(t *testing.T) {
+	tell(t, "testdata/script", programs)
+}
+
+// TestStoriesOverYears runs testdata/timetravel with the build that lives through years.
+func TestStoriesOverYears(t *testing.T) {
+	tell(t, "testdata/timetravel", travelPrograms)
+}
+
+func tell(t *testing.T, stories string, programs func() (string, error)) {
+	t.Helper()
 	folder, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 stories,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TMPDIR", e.WorkDir)
+			e.Values[folderKey{}] = folder
 			e.Values[runningKey{}] = map[string]*process{}
 			e.Defer(func() {
 				for _, p := range running(e.Values[runningKey{}]) {
@@ -66,7 +95,10 @@ func TestStories(t *testing.T) {
 	})
 }
 
-type runningKey struct{}
+type (
+	runningKey struct{}
+	folderKey  struct{} // of the programs
+)
 
 func running(value any) map[string]*process { return value.(map[string]*process) }
 
@@ -76,7 +108,7 @@ func launchStory(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: start DIR [flags of serve]")
 	}
-	p, err := launch(ts.MkAbs(args[0]), args[1:]...)
+	p, err := launch(ts.Value(folderKey{}).(string), ts.MkAbs(args[0]), args[1:]...)
 	ts.Check(err)
 	running(ts.Value(runningKey{}))[args[0]] = p
 	ts.Setenv("URL", p.ready.DeviceURL)
@@ -155,12 +187,8 @@ type process struct {
 	ended   chan error
 }
 
-// launch starts a satellite on a free port and waits until it answers.
-func launch(data string, flags ...string) (*process, error) {
-	folder, err := programs()
-	if err != nil {
-		return nil, err
-	}
+// launch starts a satellite of a folder of programs on a free port and waits until it answers.
+func launch(folder, data string, flags ...string) (*process, error) {
 	readyFile := data + ".ready"
 	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
