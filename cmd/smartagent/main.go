@@ -71,7 +71,8 @@ func newRoot(p *program) *cobra.Command {
 				group("register", "Register this device", p.register()),
 				p.request(),
 				group("renew", "Renew authorization or ID certificate", p.renewAuthorization(), p.renewCertificate()),
-				p.deregister())),
+				p.deregister(),
+				p.reservation())),
 		group("show", "Show what this device knows", p.showLicense()),
 		p.fleet())
 	root.SilenceErrors, root.SilenceUsage = true, true

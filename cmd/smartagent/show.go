@@ -89,6 +89,8 @@ type document struct {
 	LastContact            time.Time       `json:"last_contact,omitzero"`
 	LastFailed             string          `json:"last_failed,omitempty"`
 	URL                    string          `json:"url"`
+
+	Reservation *agent.Reservation `json:"reservation,omitempty"`
 }
 
 func newDocument(s agent.State) document {
@@ -101,6 +103,9 @@ func newDocument(s agent.State) document {
 		AuthorizationState: authorizationState(s), AuthorizedAt: s.AuthorizedAt,
 		AuthorizationRenewAt: s.AuthorizationRenewAt, AuthorizationExpiresAt: s.AuthorizationExpiresAt,
 		Licenses: s.Licenses(), LastContact: s.LastContact, LastFailed: s.LastFailed, URL: s.URL,
+	}
+	if s.Reservation.RequestCode+s.Reservation.ReturnCode != "" {
+		d.Reservation = &s.Reservation
 	}
 	if d.Licenses == nil {
 		d.Licenses = []agent.License{}
@@ -130,6 +135,7 @@ func showAll(w io.Writer, s agent.State) {
 func showStatus(w io.Writer, s agent.State) {
 	heading(w, "Smart Licensing Status")
 	fmt.Fprint(w, "Smart Licensing is ENABLED\n\n")
+	showReservation(w, s)
 	showRegistration(w, s)
 	switch {
 	case s.Registration == agent.Registering:
@@ -180,7 +186,7 @@ func showUsage(w io.Writer, s agent.State) {
 	heading(w, "License Usage")
 	licenses := s.Licenses()
 	if len(licenses) == 0 {
-		fmt.Fprintln(w, "No licenses in use")
+		fmt.Fprintln(w, inUse(s))
 	}
 	for i, l := range licenses {
 		if i > 0 {
@@ -196,6 +202,7 @@ func showUsage(w io.Writer, s agent.State) {
 
 func showSummary(w io.Writer, s agent.State) {
 	fmt.Fprint(w, "Smart Licensing is ENABLED\n\n")
+	showReservation(w, s)
 	showRegistration(w, s)
 	if !s.RegisteredAt.IsZero() {
 		fmt.Fprintf(w, "  Last Renewal Attempt: %s\n", attempt(s.CertificateRenewedAt))
@@ -206,7 +213,7 @@ func showSummary(w io.Writer, s agent.State) {
 	fmt.Fprintln(w, "\nLicense Usage:")
 	licenses := s.Licenses()
 	if len(licenses) == 0 {
-		fmt.Fprintln(w, "  No licenses in use")
+		fmt.Fprintln(w, "  "+inUse(s))
 		return
 	}
 	name, tag := len("License"), len("(Entitlement tag)")

@@ -83,6 +83,8 @@ type State struct {
 	AuthorizationRenewAt   time.Time        `json:"authorization_renew_at,omitzero"`
 	AuthorizationExpiresAt time.Time        `json:"authorization_expires_at,omitzero"`
 
+	Reservation Reservation `json:"reservation,omitzero"`
+
 	// ClockOffset is the satellite's time minus the time of this machine, in
 	// milliseconds, as the satellite once told it.
 	ClockOffset  int64     `json:"clock_offset,omitempty"`
@@ -113,6 +115,9 @@ func (s State) Now(local time.Time) time.Time {
 // or an authorization may have run out since the last contact.
 func (s State) At(now time.Time) State {
 	s = s.clone()
+	if s.Reservation = s.Reservation.at(now); s.Reservation.Installed() {
+		s.AuthorizationState = AuthorizedReserved
+	}
 	if s.Registration == Registered && over(s.CertificateExpiresAt, now) {
 		s.Registration = RegistrationExpired
 		s.Failure, s.FailureAt = "the ID certificate has expired", s.CertificateExpiresAt
@@ -131,7 +136,7 @@ func over(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Befo
 // Licenses lists what the device uses, by tag: what the satellite answered, and
 // as waiting what it has not answered yet.
 func (s State) Licenses() []License {
-	list := slices.Clone(s.Answers)
+	list := s.reserved(slices.Clone(s.Answers))
 	for tag, count := range s.Wanted {
 		known := slices.ContainsFunc(list, func(l License) bool { return l.Tag == tag })
 		if !known && count > 0 {
@@ -153,7 +158,7 @@ func (s State) clone() State {
 func (s *State) forget(reason string, now time.Time) {
 	*s = State{
 		Identity: s.Identity, URL: s.URL, Bundle: s.Bundle, Roots: s.Roots,
-		Registration: Unregistered, Wanted: s.Wanted,
+		Registration: Unregistered, Wanted: s.Wanted, Reservation: s.Reservation,
 		ClockOffset: s.ClockOffset, LastContact: s.LastContact, SignerSerial: s.SignerSerial,
 	}
 	s.fail(reason, now)
