@@ -42,7 +42,7 @@ func (a *api) routes(r huma.API) {
 
 	get(r, "/devices", "list-devices", "Devices", "List devices in the order of their registration", a.listDevices, missing, conflict)
 	get(r, "/devices/{piid}", "get-device", "Devices", "Show a device with what it holds", a.getDevice, missing)
-	remove(r, "/devices/{piid}", "remove-device", "Devices", "Remove a device: its licenses return, its certificate is revoked", a.removeDevice, nothing, missing)
+	remove(r, "/devices/{piid}", "remove-device", "Devices", "Remove a device: its licenses return, its certificate is revoked", a.removeDevice, nothing, missing, conflict)
 	get(r, "/devices/{piid}/certificate", "get-device-certificate", "Devices", "Download the ID certificate of a device as PEM", a.deviceCertificate, answersFile(pemType), missing)
 
 	get(r, "/licenses", "list-licenses", "Licenses", "List licenses by virtual account; with a tag, also their lots and devices", a.listLicenses, missing, conflict)
