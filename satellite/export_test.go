@@ -1,6 +1,9 @@
 package satellite
 
-// TravelReservations is what a transfer of a device does with its reservation.
-func TravelReservations(tx Tx, record func(Event) error, instance Instance, from, to VirtualAccountID, s *Service) error {
-	return travelReservations(tx, record, instance, from, to, s.Now())
+import "context"
+
+// MoveHome is moveHome in a transaction of its own, for stories.
+func (s *Service) MoveHome(ctx context.Context, actor Actor, account AccountID, from, to VirtualAccountID) error {
+	now := s.Now()
+	return s.update(ctx, actor, now, func(tx Tx, record recorder) error { return moveHome(tx, record, account, from, to, now) })
 }

@@ -174,23 +174,22 @@ func (l *ledger) save(usage Usage) error {
 // settle counts the loans, opens and closes the alerts of shortages, and writes
 // every pool that differs from what is stored.
 func (l *ledger) settle() error {
-	counted := map[LicenseID]bool{}
+	counted, changed := map[LicenseID]bool{}, false
 	for _, p := range l.sorted() {
+		changed = changed || p.differs()
 		if key := cmp.Or(p.License.Family, p.LicenseID); !counted[key] {
 			counted[key] = true
 			l.count(p.License)
 		}
 	}
 	for _, p := range l.sorted() {
-		if err := l.judge(p); err != nil {
+		if err := l.judge(p, changed); err != nil {
 			return err
 		}
-		now := p.Pool
-		now.Lent, now.Borrowed = 0, 0
-		if now == p.before && (now.ID != 0 || !p.held) {
+		if !p.differs() && (p.ID != 0 || !p.held) {
 			continue
 		}
-		saved, err := l.tx.SavePool(now)
+		saved, err := l.tx.SavePool(p.stored())
 		if err != nil {
 			return err
 		}
@@ -199,10 +198,21 @@ func (l *ledger) settle() error {
 	return nil
 }
 
-// judge opens or closes the alert of a pool whose shortage began or ended.
-func (l *ledger) judge(p *page) error {
+// stored is the pool without what follows from others.
+func (p *page) stored() Pool {
+	pool := p.Pool
+	pool.Lent, pool.Borrowed = 0, 0
+	return pool
+}
+
+// differs tells whether the pool is to be written.
+func (p *page) differs() bool { return p.stored() != p.before }
+
+// judge opens or closes the alert of a pool whose shortage began or ended, and
+// brings one up to date that goes on while counters change.
+func (l *ledger) judge(p *page, changed bool) error {
 	short := p.Short()
-	if short == p.Insufficient {
+	if short == p.Insufficient && !(short && changed) {
 		return nil
 	}
 	p.Insufficient = short
@@ -210,14 +220,19 @@ func (l *ledger) judge(p *page) error {
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%d\t%s", l.virtual, p.License.Tag) // names of virtual accounts change
+	key := shortageKey(l.virtual, p.License.Tag)
 	if !short {
 		return settled(l.tx, l.record, l.account, AlertInsufficientLicenses, key, fmt.Sprintf("the balance is %d.", p.Balance()), l.now)
 	}
 	return raise(l.tx, l.record, Alert{
 		AccountID: l.account, VirtualAccountID: l.virtual, Type: AlertInsufficientLicenses, Key: key, Source: p.License.called() + " in " + virtual,
-		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", -p.Balance(), p.License.called(), virtual),
+		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", p.missing(), p.License.called(), virtual),
 	}, l.now)
+}
+
+// shortageKey names a pool in alerts. It holds no name that may change.
+func shortageKey(virtual VirtualAccountID, tag string) string {
+	return fmt.Sprintf("%d\t%s", virtual, tag)
 }
 
 // called is how people call the license.

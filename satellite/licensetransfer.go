@@ -310,24 +310,27 @@ func moveHome(tx Tx, record recorder, account AccountID, from, to VirtualAccount
 	if err != nil {
 		return err
 	}
-	moved := make([]Lot, 0, len(pools))
+	moved, licenses, changed := make([]Lot, 0, len(pools)), map[LicenseID]License{}, touched{}
 	for _, row := range pools {
+		licenses[row.LicenseID] = row.License
+		changed.add(from, row.LicenseID)
+		changed.add(to, row.LicenseID)
 		lots, err := tx.Lots(from, row.LicenseID)
 		if err != nil {
 			return err
 		}
 		moved = append(moved, lots...)
-		if err := moveTransfers(tx, from, to, row.LicenseID, now); err != nil {
+		if err := moveTransfers(tx, from, to, row.LicenseID, changed, now); err != nil {
 			return err
 		}
 	}
 	if err := tx.MoveLots(from, to); err != nil {
 		return err
 	}
-	for _, virtual := range []VirtualAccountID{from, to} {
+	for _, virtual := range slices.Sorted(maps.Keys(changed)) {
 		ledger := openLedger(tx, record, account, virtual, now)
-		for _, row := range pools {
-			if err := ledger.recount(row.License); err != nil {
+		for license := range changed[virtual] {
+			if err := ledger.recount(licenses[license]); err != nil {
 				return err
 			}
 		}
@@ -335,11 +338,12 @@ func moveHome(tx Tx, record recorder, account AccountID, from, to VirtualAccount
 			return err
 		}
 	}
-	return tellHome(tx, record, account, pools, moved, from, to, now)
+	return tellHome(tx, record, account, licenses, moved, from, to, now)
 }
 
-// moveTransfers gives the transfers of one virtual account to another one.
-func moveTransfers(tx Tx, from, to VirtualAccountID, license LicenseID, now time.Time) error {
+// moveTransfers gives the transfers of one virtual account to another one. Where
+// they meet others that went the other way, both end, also for a third one.
+func moveTransfers(tx Tx, from, to VirtualAccountID, license LicenseID, changed touched, now time.Time) error {
 	gone, err := tx.LotTransfers(from, license)
 	if err != nil {
 		return err
@@ -354,6 +358,8 @@ func moveTransfers(tx Tx, from, to VirtualAccountID, license LicenseID, now time
 		rows[transferKey{t.Lot.UpstreamID, t.From, t.To}].Quantity = 0
 	}
 	for _, t := range gone {
+		changed.add(t.From, license)
+		changed.add(t.To, license)
 		if t.From == from {
 			t.From = to
 		} else {
@@ -367,13 +373,9 @@ func moveTransfers(tx Tx, from, to VirtualAccountID, license LicenseID, now time
 }
 
 // tellHome brings the alerts of moved lots along, and records that they were moved.
-func tellHome(tx Tx, record recorder, account AccountID, pools []PoolRow, moved []Lot, from, to VirtualAccountID, now time.Time) error {
+func tellHome(tx Tx, record recorder, account AccountID, licenses map[LicenseID]License, moved []Lot, from, to VirtualAccountID, now time.Time) error {
 	if len(moved) == 0 {
 		return nil
-	}
-	licenses := map[LicenseID]License{}
-	for _, row := range pools {
-		licenses[row.LicenseID] = row.License
 	}
 	for _, lot := range moved {
 		if kind, _ := lot.alertAt(now); kind == "" {

@@ -260,6 +260,7 @@ func saveEnrollment(tx Tx, e *enrollment, request *wire.Request, token Token, so
 	instance.Credential, instance.PreviousCredential = e.certificate.Fingerprint, [sha256.Size]byte{}
 	instance.CertificateSerial, instance.CertificateNotAfter = e.certificate.Serial, e.certificate.NotAfter
 	instance.LastContactAt, instance.LastAddress = now, source
+	instance.ExportAllowed = token.ExportControlled
 	var err error
 	if instance.ID == 0 {
 		instance.VirtualAccountID, instance.AuthorizationState = token.VirtualAccountID, NoLicensesInUse

@@ -448,17 +448,7 @@ func TestAReservationTravelsWithItsDeviceAndTakesItsLicensesAlong(t *testing.T) 
 	w.must(err)
 	d := w.silent("S1", wire.ReservationSpecific)
 	r := d.reserve("a", 5, "b", 1)
-	w.must(w.store.Update(w.ctx, func(tx satellite.Tx) error {
-		instance, err := tx.Instance(r.PIID)
-		if err != nil {
-			return err
-		}
-		if err := satellite.TravelReservations(tx, tx.Record, instance, r.VirtualAccountID, lab.ID, w.service); err != nil {
-			return err
-		}
-		instance.VirtualAccountID = lab.ID
-		return tx.SaveInstance(instance)
-	}))
+	w.must(w.service.TravelReservations(w.ctx, admin, r.PIID, lab.ID))
 	w.audit()
 	rows, err := w.service.Licenses(w.ctx, admin, satellite.PoolFilter{AccountID: w.account.ID, Tag: "a"})
 	w.must(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -11,8 +12,8 @@ import (
 )
 
 func newLicenseCommand() *cobra.Command {
-	c := &cobra.Command{Use: "license", Short: "List and show licenses"}
-	c.AddCommand(newLicenseListCommand(), newLicenseShowCommand())
+	c := &cobra.Command{Use: "license", Short: "List, show, explain and transfer licenses"}
+	c.AddCommand(newLicenseListCommand(), newLicenseShowCommand(), newLicenseExplainCommand(), newLicenseTransferCommand())
 	return c
 }
 
@@ -31,9 +32,13 @@ func newLicenseListCommand() *cobra.Command {
 				column[adminapi.License]{"PURCHASED", func(l adminapi.License) any { return l.Purchased }},
 				column[adminapi.License]{"IN USE", func(l adminapi.License) any { return l.InUse }},
 				column[adminapi.License]{"RESERVED", func(l adminapi.License) any { return l.Reserved }},
+				column[adminapi.License]{"LENT", func(l adminapi.License) any { return l.Lent }},
+				column[adminapi.License]{"BORROWED", func(l adminapi.License) any { return l.Borrowed }},
 				column[adminapi.License]{"AVAILABLE", func(l adminapi.License) any { return l.Available }},
 				column[adminapi.License]{"BALANCE", func(l adminapi.License) any { return l.Balance }},
-				column[adminapi.License]{"STATUS", func(l adminapi.License) any { return l.Status }})
+				column[adminapi.License]{"STATUS", func(l adminapi.License) any { return l.Status }},
+				column[adminapi.License]{"ENFORCEMENT", func(l adminapi.License) any { return enforced(l) }},
+				column[adminapi.License]{"HIGHER TIER", func(l adminapi.License) any { return l.HigherTier }})
 		},
 	})
 	c.Flags().Lookup("account").Usage = "only of this account"
@@ -57,13 +62,9 @@ func newLicenseShowCommand() *cobra.Command {
 			if err := client.get(c.Context(), ask(resource("licenses"), url.Values{"account": {account}, "tag": {args[0]}}), &rows); err != nil {
 				return err
 			}
-			wanted := text(c, "virtual-account")
-			if wanted == "" {
-				var list adminapi.List[adminapi.VirtualAccount]
-				if err := client.get(c.Context(), resource("accounts", account, "virtual-accounts"), &list); err != nil {
-					return err
-				}
-				wanted = list.Items[0].Name // the default one stands first
+			wanted, err := client.virtualAccount(c.Context(), account, text(c, "virtual-account"))
+			if err != nil {
+				return err
 			}
 			license, elsewhere := chooseLicense(rows.Items, wanted)
 			if license == nil {
@@ -91,11 +92,34 @@ func chooseLicense(rows []adminapi.License, virtualAccount string) (chosen *admi
 	return chosen, elsewhere
 }
 
+// virtualAccount is the name of the default virtual account where none is given.
+func (c *client) virtualAccount(ctx context.Context, account, name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	var list adminapi.List[adminapi.VirtualAccount]
+	if err := c.get(ctx, resource("accounts", account, "virtual-accounts"), &list); err != nil {
+		return "", err
+	}
+	return list.Items[0].Name, nil // it stands first
+}
+
+// enforced is what happens to a request for more than there is.
+func enforced(l adminapi.License) string {
+	switch {
+	case l.ReportingOnly:
+		return l.Enforcement + ", reporting only"
+	case l.Overage:
+		return l.Enforcement + ", overage allowed"
+	}
+	return l.Enforcement
+}
+
 func printLicense(c *cobra.Command, l adminapi.License) error {
 	fields := []line{
-		{"Tag", l.Tag}, {"Name", l.Name}, {"Type", l.Type}, {"Account", l.Account}, {"Virtual account", l.VirtualAccount},
+		{"Tag", l.Tag}, {"Name", l.Name}, {"Type", l.Type}, {"Enforcement", enforced(l)}, {"Higher tier", l.HigherTier}, {"Account", l.Account}, {"Virtual account", l.VirtualAccount},
 		{"Purchased", l.Purchased}, {"Transferred in", l.TransferredIn}, {"Transferred out", l.TransferredOut}, {"Quantity", l.Quantity},
-		{"In use", l.InUse}, {"Reserved", l.Reserved}, {"Available", l.Available}, {"Balance", l.Balance}, {"Status", l.Status},
+		{"In use", l.InUse}, {"Reserved", l.Reserved}, {"Lent", l.Lent}, {"Borrowed", l.Borrowed}, {"Available", l.Available}, {"Balance", l.Balance}, {"Status", l.Status},
 	}
 	for _, lot := range l.Lots {
 		until := ""

@@ -13,16 +13,22 @@ type License struct {
 	VirtualAccount string          `json:"virtual_account"`
 	Tag            string          `json:"tag"`
 	Name           string          `json:"name"`
-	Type           string          `json:"type" enum:"perpetual,subscription"`
+	Type           string          `json:"type" enum:"perpetual,subscription,evaluation"`
+	Enforcement    string          `json:"enforcement" enum:"unenforced,enforced,export-controlled" doc:"Unenforced licenses are overdrawn where there are not enough; the others are refused."`
+	ReportingOnly  bool            `json:"reporting_only" doc:"Counted and never short."`
+	Overage        bool            `json:"overage" doc:"The contract allows more to be used than was bought."`
+	HigherTier     string          `json:"higher_tier" doc:"Tag of the license whose surplus covers a shortage of this one; empty for none."`
 	Purchased      int64           `json:"purchased" doc:"Sum of the lots that are live now."`
 	TransferredIn  int64           `json:"transferred_in"`
 	TransferredOut int64           `json:"transferred_out"`
 	Quantity       int64           `json:"quantity" doc:"Purchased + transferred in - transferred out."`
 	InUse          int64           `json:"in_use" doc:"What devices hold, overdraft included."`
 	Reserved       int64           `json:"reserved"`
-	Balance        int64           `json:"balance" doc:"Quantity - reserved - in use. Below zero its devices are out of compliance."`
+	Lent           int64           `json:"lent" doc:"What lower tiers have of it."`
+	Borrowed       int64           `json:"borrowed" doc:"What it has of higher tiers."`
+	Balance        int64           `json:"balance" doc:"Quantity - reserved - in use - lent + borrowed. Below zero its devices are out of compliance."`
 	Available      int64           `json:"available" doc:"Balance, or 0 where that is below zero."`
-	Status         string          `json:"status" enum:"in compliance,insufficient"`
+	Status         string          `json:"status" enum:"in compliance,insufficient,overage"`
 	Lots           []Lot           `json:"lots,omitempty" doc:"Where a tag was asked for."`
 	Devices        []LicenseDevice `json:"devices,omitempty" doc:"Where a tag was asked for; the first thousand."`
 }
@@ -30,7 +36,7 @@ type License struct {
 // Lot is a quantity that was bought at once.
 type Lot struct {
 	ID       string     `json:"id" doc:"The upstream's."`
-	Type     string     `json:"type" enum:"perpetual,subscription"`
+	Type     string     `json:"type" enum:"perpetual,subscription,evaluation"`
 	Quantity int64      `json:"quantity"`
 	Start    time.Time  `json:"start"`
 	End      *time.Time `json:"end"`
@@ -50,8 +56,9 @@ func licenseOf(d directory) func(satellite.PoolRow) License {
 		return License{
 			Account: d.accounts[row.AccountID], VirtualAccount: row.VirtualAccount,
 			Tag: row.License.Tag, Name: row.License.Name, Type: string(row.License.Type),
+			Enforcement: string(row.License.Enforcement), ReportingOnly: row.License.ReportingOnly, Overage: row.License.Overage, HigherTier: row.License.HigherTier,
 			Purchased: row.Purchased, TransferredIn: row.TransferredIn, TransferredOut: row.TransferredOut, Quantity: row.Quantity(),
-			InUse: row.InUse, Reserved: row.Reserved, Balance: row.Balance(), Available: row.Available(), Status: row.Status(),
+			InUse: row.InUse, Reserved: row.Reserved, Lent: row.Lent, Borrowed: row.Borrowed, Balance: row.Balance(), Available: row.Available(), Status: row.Status(),
 		}
 	}
 }
@@ -60,10 +67,12 @@ func licenseDetailsOf(d directory) func(satellite.LicenseDetails) License {
 	return func(details satellite.LicenseDetails) License {
 		license := licenseOf(d)(details.PoolRow)
 		license.Lots = whole(details.Lots, lotOf).Items
-		license.Devices = whole(details.Usages, func(u satellite.UsageRow) LicenseDevice { return LicenseDevice(u) }).Items
+		license.Devices = whole(details.Usages, licenseDeviceOf).Items
 		return license
 	}
 }
+
+func licenseDeviceOf(u satellite.UsageRow) LicenseDevice { return LicenseDevice(u) }
 
 func lotOf(l satellite.Lot) Lot {
 	return Lot{ID: l.UpstreamID, Type: string(l.Type), Quantity: l.Quantity, Start: l.Start.UTC(), End: instant(l.End)}

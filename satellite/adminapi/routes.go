@@ -46,6 +46,8 @@ func (a *api) routes(r huma.API) {
 	get(r, "/devices/{piid}/certificate", "get-device-certificate", "Devices", "Download the ID certificate of a device as PEM", a.deviceCertificate, answersFile(pemType), missing)
 
 	get(r, "/licenses", "list-licenses", "Licenses", "List licenses by virtual account; with a tag, also their lots and devices", a.listLicenses, missing, conflict)
+	get(r, "/licenses/explanation", "explain-license", "Licenses", "Show the rows that make each number of a license in a virtual account", a.explainLicense, missing, conflict)
+	post(r, "/accounts/{account}/license-transfers", "transfer-licenses", "Licenses", "Move licenses between virtual accounts, all of the list or nothing", a.transferLicenses, nothing, missing, conflict, bulk)
 
 	post(r, "/reservation-previews", "preview-reservation", "Reservations", "Tell what a request code says", a.previewReservation)
 	get(r, "/reservations", "list-reservations", "Reservations", "List reservations, newest first", a.listReservations, missing)
@@ -112,5 +114,10 @@ func fails(kinds ...satellite.Kind) option {
 		}
 	}
 }
+
+// maxBulk bounds a JSON body that holds a list of a thousand entries.
+const maxBulk = 4 << 20
+
+func bulk(op *huma.Operation) { op.MaxBodyBytes = maxBulk }
 
 func status(code int) option { return func(op *huma.Operation) { op.DefaultStatus = code } }

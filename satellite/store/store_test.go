@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ssm/satellite"
 	"ssm/satellite/store/storetest"
