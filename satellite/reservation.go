@@ -227,6 +227,34 @@ func unreserved(tx Tx, pid, serialNumber, refused string) error {
 		hint("Return the reservation first: `license smart reservation return` on the device gives the return code.")
 }
 
+// adoptReserved finds the record that a reservation made for a device whose
+// software was not known then, and notes the software; ID 0 where there is none.
+func adoptReserved(tx Tx, account Account, identity Identity) (Instance, error) {
+	known, err := tx.InstancesByUDI(identity.UDIPID, identity.UDISerialNumber)
+	for _, instance := range known {
+		if instance.SoftwareTag == "" && instance.AccountID == account.ID {
+			instance.SoftwareTag = identity.SoftwareTag
+			return instance, tx.SaveInstance(instance)
+		}
+	}
+	return Instance{}, err
+}
+
+// unreservedUse is what a reported count draws on the pool: what the device has
+// reserved is kept for it already.
+func unreservedUse(tx Tx, key ReportKey, count int64, now time.Time) (int64, error) {
+	r, err := tx.ReservationByUDI(key.UDIPID, key.UDISerialNumber)
+	if isNotFound(err) {
+		return count, nil
+	}
+	if err != nil || r.Type == wire.ReservationUniversal {
+		return 0, err
+	}
+	own := slices.DeleteFunc(r.rows(), func(row ReservedRow) bool { return row.Tag != key.Tag })
+	reserved, _ := reservedAt(own, now)
+	return max(0, count-reserved), nil
+}
+
 // codeRefused is the refusal of a text that is not the code that was expected.
 func codeRefused(err error, device string) error {
 	var problem *wire.CodeError

@@ -448,17 +448,7 @@ func TestAReservationTravelsWithItsDeviceAndTakesItsLicensesAlong(t *testing.T) 
 	w.must(err)
 	d := w.silent("S1", wire.ReservationSpecific)
 	r := d.reserve("a", 5, "b", 1)
-	w.must(w.store.Update(w.ctx, func(tx satellite.Tx) error {
-		instance, err := tx.Instance(r.PIID)
-		if err != nil {
-			return err
-		}
-		if err := satellite.TravelReservations(tx, tx.Record, instance, r.VirtualAccountID, lab.ID, w.service); err != nil {
-			return err
-		}
-		instance.VirtualAccountID = lab.ID
-		return tx.SaveInstance(instance)
-	}))
+	w.must(w.service.TravelReservations(w.ctx, admin, r.PIID, lab.ID))
 	w.audit()
 	rows, err := w.service.Licenses(w.ctx, admin, satellite.PoolFilter{AccountID: w.account.ID, Tag: "a"})
 	w.must(err)
@@ -480,4 +470,45 @@ func TestAReservationTravelsWithItsDeviceAndTakesItsLicensesAlong(t *testing.T) 
 	_, err = w.service.ReturnReservation(w.ctx, admin, satellite.ReservationQuery{ID: r.ID}, back)
 	w.must(err)
 	w.audit()
+}
+
+func TestReportsOfAReservedDeviceDrawOnlyWhatIsNotReserved(t *testing.T) {
+	t.Parallel()
+	file, _, tag := usageFile(t)
+	reports, err := wire.ReadUsageFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sudi := reports[0].Payload.AssetIdentification.Instance.SUDI
+	for _, c := range []struct {
+		kind     wire.ReservationKind
+		licenses []any
+		inUse    int64
+	}{
+		{wire.ReservationSpecific, []any{tag, 2}, 1}, {wire.ReservationSpecific, []any{tag, 4}, 0},
+		{wire.ReservationSpecific, []any{"other", 1}, 3}, {wire.ReservationUniversal, nil, 0},
+	} {
+		w := registered(t, lot{tag: tag, quantity: 5}, lot{tag: "other", quantity: 1})
+		d := w.silent(sudi.UDISerialNumber, c.kind)
+		d.pid = sudi.UDIPID
+		r := d.reserve(c.licenses...)
+		result, err := w.service.ImportUsage(w.ctx, admin, w.account.ID, file)
+		if err != nil || result.Counted != 1 {
+			t.Fatalf("the import says %+v (%v)", result, err)
+		}
+		if in := w.pool(tag).InUse; in != c.inUse {
+			t.Errorf("with %v reserved (%s), %d are in use, want %d", c.licenses, c.kind, in, c.inUse)
+		}
+		list, err := w.service.Instances(w.ctx, admin, satellite.InstanceFilter{}, satellite.Page{})
+		if err != nil || len(list) != 1 || list[0].PIID != r.PIID || list[0].SoftwareTag == "" || list[0].AuthorizationState != satellite.AuthorizedReserved {
+			t.Errorf("the devices are %+v (%v)", list, err)
+		}
+		_, back := d.codes(r.Authorization)
+		_, err = w.service.ReturnReservation(w.ctx, admin, satellite.ReservationQuery{ID: r.ID}, back)
+		w.must(err)
+		if list, err = w.service.Instances(w.ctx, admin, satellite.InstanceFilter{}, satellite.Page{}); err != nil || len(list) != 1 || list[0].AuthorizationState == satellite.AuthorizedReserved {
+			t.Errorf("after the return the devices are %+v (%v)", list, err)
+		}
+		w.audit()
+	}
 }

@@ -145,7 +145,11 @@ func importReport(tx Tx, record recorder, actor Actor, account Account, report w
 	if until.After(now) {
 		until = now // a device's clock that runs ahead must not outbid its later reports
 	}
-	if err := drawReported(tx, record, instance, key.Tag, count, until, now); err != nil {
+	drawn, err := unreservedUse(tx, key, count, now)
+	if err != nil {
+		return err
+	}
+	if err := drawReported(tx, record, instance, key.Tag, drawn, until, now); err != nil {
 		return err
 	}
 	if err := settleReporting(tx, instance, now); err != nil {
@@ -175,6 +179,9 @@ func reporting(tx Tx, account Account, identity Identity, report wire.UsageRepor
 	if !isNotFound(err) {
 		return instance, err
 	}
+	if reserved, err := adoptReserved(tx, account, identity); err != nil || reserved.ID != 0 {
+		return reserved, err
+	}
 	virtual, err := findVirtualAccount(tx, account.ID, "")
 	if err != nil {
 		return Instance{}, err
@@ -190,7 +197,7 @@ func reporting(tx Tx, account Account, identity Identity, report wire.UsageRepor
 // settleReporting gives a device that only reports the state that a device with
 // its licenses is in; one that registered is told its own at its next contact.
 func settleReporting(tx Tx, instance Instance, now time.Time) error {
-	if instance.RegistrationState != Unregistered {
+	if instance.RegistrationState != Unregistered || instance.AuthorizationState == AuthorizedReserved {
 		return nil
 	}
 	holdings, err := tx.Holdings(instance.ID)

@@ -51,8 +51,8 @@ var arrows = map[string][]string{
 // What the tests of a package may import beyond its row above, because they run real parts instead of doubles.
 // Tests of the programs may import everything, and every test its own package and the contract of Store.
 var testArrows = map[string][]string{
-	// The service on a real SQLite file, with real keys and certificates.
-	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs"},
+	// The service on a real SQLite file, with real keys and certificates, and a device that takes its reservations.
+	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent"},
 	// The faces on a real service; a device on the other end, the components of the console in the pages.
 	"satellite/web":       realService,
 	"satellite/deviceapi": realService,

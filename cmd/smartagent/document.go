@@ -41,6 +41,8 @@ type document struct {
 
 	IDCertificate  *agent.CertificateInfo  `json:"id_certificate,omitempty"`
 	LicensingRoots []agent.CertificateInfo `json:"licensing_roots"`
+
+	Reservation *agent.Reservation `json:"reservation,omitempty"`
 }
 
 type evaluation struct {
@@ -73,6 +75,9 @@ func newDocument(s agent.State) document {
 	}
 	if certificate, ok := s.IDCertificate(); ok {
 		d.IDCertificate = &certificate
+	}
+	if s.Reservation.RequestCode+s.Reservation.ReturnCode != "" {
+		d.Reservation = &s.Reservation
 	}
 	if d.Licenses == nil {
 		d.Licenses = []agent.License{}

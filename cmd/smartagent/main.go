@@ -73,7 +73,8 @@ func newRoot(p *program) *cobra.Command {
 				p.request(),
 				group("renew", "Renew authorization or ID certificate", p.renewAuthorization(), p.renewCertificate(), p.renewDue()),
 				p.switchRole(),
-				p.deregister())),
+				p.deregister(),
+				p.reservation())),
 		group("show", "Show what this device knows", p.showLicense()),
 		p.fleet(), p.showVersion())
 	root.Version = version()

@@ -92,6 +92,7 @@ func showAll(w io.Writer, s agent.State) {
 func showStatus(w io.Writer, s agent.State) {
 	heading(w, "Smart Licensing Status")
 	fmt.Fprint(w, "Smart Licensing is ENABLED\n\n")
+	showReservation(w, s)
 	showRegistration(w, s)
 	showRegistrationTimes(w, s)
 	fmt.Fprintln(w)
@@ -174,7 +175,7 @@ func showUsage(w io.Writer, s agent.State) {
 	heading(w, "License Usage")
 	licenses := s.Licenses()
 	if len(licenses) == 0 {
-		fmt.Fprintln(w, "No licenses in use")
+		fmt.Fprintln(w, inUse(s))
 	}
 	for i, l := range licenses {
 		if i > 0 {
@@ -197,6 +198,7 @@ func showUsage(w io.Writer, s agent.State) {
 
 func showSummary(w io.Writer, s agent.State) {
 	fmt.Fprint(w, "Smart Licensing is ENABLED\n\n")
+	showReservation(w, s)
 	showRegistration(w, s)
 	if !s.RegisteredAt.IsZero() {
 		fmt.Fprintf(w, "  Last Renewal Attempt: %s\n", attempt(s.CertificateRenewedAt))
@@ -209,7 +211,7 @@ func showSummary(w io.Writer, s agent.State) {
 	fmt.Fprintln(w, "\nLicense Usage:")
 	licenses := s.Licenses()
 	if len(licenses) == 0 {
-		fmt.Fprintln(w, "  No licenses in use")
+		fmt.Fprintln(w, "  "+inUse(s))
 		return
 	}
 	name, tag := len("License"), len("(Entitlement tag)")

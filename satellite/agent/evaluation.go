@@ -41,9 +41,10 @@ func (e Evaluation) set(running bool, now time.Time) Evaluation {
 }
 
 // Evaluating tells whether the device uses licenses without being a product
-// instance. One whose certificate has expired or was revoked still is one.
+// instance. One whose certificate has expired or was revoked still is one; one
+// with a reservation has its licenses from there.
 func (s State) Evaluating() bool {
-	if s.PIID != "" {
+	if s.PIID != "" || s.Reservation.Installed() {
 		return false
 	}
 	for _, count := range s.Wanted {

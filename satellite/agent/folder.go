@@ -30,6 +30,8 @@ type saved struct {
 	State
 	Key        []byte `json:"sealed_key,omitempty"`         // of the certificate
 	PendingKey []byte `json:"sealed_pending_key,omitempty"` // sent, not certified yet
+	// ReservationKey is that of the reservation's request code.
+	ReservationKey []byte `json:"sealed_reservation_key,omitempty"`
 }
 
 // Load reads the state of a folder without locking it, so that it can be shown
@@ -75,6 +77,8 @@ func (s saved) check() error {
 		return errors.New("it says registered, but lacks PIID, key or certificate")
 	case s.Evaluation.Used < 0:
 		return errors.New("its evaluation period is more than whole")
+	case s.Reservation.RequestCode != "" && len(s.ReservationKey) == 0:
+		return errors.New("it has a reservation, but lacks its key")
 	}
 	return nil
 }
@@ -116,7 +120,7 @@ func unlock(file *os.File) error {
 }
 
 // sealed tells whether there is something that only its key file opens.
-func (s saved) sealed() bool { return len(s.Key)+len(s.PendingKey) > 0 }
+func (s saved) sealed() bool { return len(s.Key)+len(s.PendingKey)+len(s.ReservationKey) > 0 }
 
 // openKeyFile loads the key file; path "" is the one in the folder. It makes a
 // missing one only if nothing waits to be opened: a new one would not help.

@@ -43,7 +43,7 @@ func (s State) Licenses() []License {
 	case s.Evaluating():
 		mode = wire.ModeEvaluationExpired
 	}
-	list := slices.Clone(s.Answers)
+	list := s.reserved(slices.Clone(s.Answers))
 	for tag, count := range s.Wanted {
 		known := slices.ContainsFunc(list, func(l License) bool { return l.Tag == tag })
 		if !known && count > 0 {

@@ -32,6 +32,9 @@ func (a *Agent) Register(ctx context.Context, token string, force bool) error {
 	if token == "" || len(token) > tokenLimit {
 		return fmt.Errorf("%w: a token has 1 to %d characters; create one on the satellite", ErrUsage, tokenLimit)
 	}
+	if err := a.unreserved(); err != nil {
+		return err
+	}
 	if err := a.ready(); err != nil {
 		return err
 	}

@@ -90,6 +90,8 @@ type State struct {
 	Evaluation Evaluation `json:"evaluation,omitzero"`
 	Pair       Pair       `json:"pair,omitzero"`
 
+	Reservation Reservation `json:"reservation,omitzero"`
+
 	// ClockOffset is the satellite's time minus the time of this machine, in
 	// milliseconds, as the satellite once told it.
 	ClockOffset  int64     `json:"clock_offset,omitempty"`
@@ -138,6 +140,9 @@ func (s State) Now(local time.Time) time.Time {
 func (s State) At(now time.Time) State {
 	s = s.clone()
 	s.Evaluation = s.Evaluation.At(now)
+	if s.Reservation = s.Reservation.at(now); s.Reservation.Installed() {
+		s.AuthorizationState = AuthorizedReserved
+	}
 	if s.Registration == Registered && over(s.CertificateExpiresAt, now) {
 		s.Registration = RegistrationExpired
 		s.Failure, s.FailureAt = "the ID certificate has expired", s.CertificateExpiresAt
@@ -176,7 +181,7 @@ func (s State) clone() State {
 func (s *State) forget(reason string, now time.Time) {
 	*s = State{
 		Identity: s.Identity, URL: s.URL, Bundle: s.Bundle, Roots: s.Roots,
-		Registration: Unregistered, Wanted: s.Wanted, Evaluation: s.Evaluation, Pair: s.Pair,
+		Registration: Unregistered, Wanted: s.Wanted, Evaluation: s.Evaluation, Pair: s.Pair, Reservation: s.Reservation,
 		ClockOffset: s.ClockOffset, LastContact: s.LastContact, SignerSerial: s.SignerSerial,
 		LastReply: s.LastReply, Counters: s.Counters,
 	}
