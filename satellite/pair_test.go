@@ -181,7 +181,7 @@ func TestAnEnforcedLicenseIsRefusedToAPairAsToOneDevice(t *testing.T) {
 	w.sync(w.account, false)
 	a.told("hard", "in-compliance 3")
 	w.counted("hard", 6)
-	if alerts := w.alertsAbout(satellite.AlertRestrictedNotAvailable); len(alerts) != 0 {
+	if alerts := w.alertsOf(satellite.AlertRestrictedNotAvailable); len(alerts) != 0 {
 		t.Errorf("the alerts are still %+v", alerts)
 	}
 	b.told("hard", "in-compliance 4", "hard", 4)

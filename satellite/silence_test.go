@@ -23,7 +23,7 @@ func (d *device) state() satellite.InstanceDetails {
 
 // counts is everything that a return must give back as it was: pools, what each
 // device holds and wants, and the open alerts.
-func (w *world) counts() string {
+func (w *world) inPool() string {
 	w.Helper()
 	var text strings.Builder
 	rows, err := w.service.Licenses(w.ctx, admin, satellite.PoolFilter{})
@@ -318,7 +318,7 @@ func TestReturnThenReacquireIsTheIdentity(t *testing.T) {
 		for _, d := range order {
 			d.ok(d.authorization())
 		}
-		before := w.counts()
+		before := w.inPool()
 		w.clock.advance(3 * time.Hour)
 		w.must(w.service.ReturnSilent(w.ctx, w.service.Now()))
 		rows, err := w.service.Licenses(w.ctx, admin, satellite.PoolFilter{})
@@ -333,7 +333,7 @@ func TestReturnThenReacquireIsTheIdentity(t *testing.T) {
 				d.ok(d.authorization())
 			}
 		}
-		if after := w.counts(); after != before {
+		if after := w.inPool(); after != before {
 			r.Fatalf("before:\n%s\nafter:\n%s", before, after)
 		}
 		w.audit()

@@ -91,15 +91,6 @@ func TestShowTellsWhatIsReserved(t *testing.T) {
 		showAll(&got, state)
 		got.WriteString("\nshow license summary\n\n")
 		showSummary(&got, state)
-		path := filepath.Join("testdata", name+".txt")
-		if *update {
-			if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil || got.String() != string(want) {
-			t.Errorf("%s: %v\n%s", name, err, got.String())
-		}
+		golden(t, name+".txt", got.Bytes())
 	}
 }
