@@ -437,6 +437,30 @@ func TestARoleHoldsInItsPlaceOnly(t *testing.T) {
 	}
 }
 
+// The rule stands on its own, whatever the table says: who has a part of a role cannot give the whole of it.
+func TestARoleIsGivenByWhoMayAllOfIt(t *testing.T) {
+	t.Parallel()
+	whole, part := Grant{AccountID: 1, Role: RoleAccountUser}, Grant{AccountID: 1, VirtualAccountID: 11, Role: RoleVirtualAccountUser}
+	for _, c := range []struct {
+		has, gives Grant
+		code       string
+	}{
+		{whole, whole, ""},
+		{whole, Grant{AccountID: 1, Role: RoleAccountViewer}, ""},
+		{whole, part, ""},
+		{whole, Grant{AccountID: 1, Role: RoleAccountAdmin}, "role-beyond-own"},
+		{whole, Grant{AccountID: 2, Role: RoleAccountViewer}, "role-beyond-own"},
+		{part, part, ""},
+		{part, Grant{AccountID: 1, Role: RoleAccountViewer}, "role-beyond-own"},
+		{part, Grant{AccountID: 1, VirtualAccountID: 12, Role: RoleVirtualAccountViewer}, "role-beyond-own"},
+	} {
+		err := Actor{Role: RoleSystemUser, Grants: []Grant{c.has}}.mayGive(c.gives)
+		if (c.code == "") != (err == nil) || c.code != "" && CodeOf(err) != c.code {
+			t.Errorf("%+v gives %+v: %v, want %q", c.has, c.gives, err, c.code)
+		}
+	}
+}
+
 func TestALimitedAccountHasThreeUsers(t *testing.T) {
 	t.Parallel()
 	limited, standard := Account{Name: "Shop", Type: AccountLimited}, Account{Name: "Plant", Type: AccountStandard}

@@ -114,6 +114,8 @@ var routes = []route{
 	{name: "GET /accounts/{account}/usage-reports", about: ofAnyPart, action: satellite.ActionRead},
 	{name: "POST /accounts/{account}/usage-reports", about: ofUpload, action: satellite.ActionImportUsage, body: `{report}`},
 
+	{name: "GET /events", about: lists, query: "piid={piid}"},
+	{name: "GET /events", about: ofAnyPart, action: satellite.ActionRead, query: "account={account}&piid={piid}"},
 	{name: "GET /events", about: lists, shows: `"Virtual account \"{virtual_account}\" was created."`},
 }
 

@@ -153,6 +153,7 @@ func (f *accessFixture) furnish(n int, p place) {
 		_, pool := tx.SavePool(satellite.Pool{AccountID: account.ID, VirtualAccountID: virtual.ID, LicenseID: license.ID, InUse: 1})
 		_, report := tx.CreateReport(satellite.Report{AccountID: account.ID, Digest: p.virtual, Raw: []byte{1}, PIID: instance.PIID, Key: satellite.ReportKey{Identity: instance.Identity, ReportID: 1, Tag: tag}, State: satellite.ReportReceived})
 		return errors.Join(pool, report,
+			tx.Record(satellite.Event{At: now, Type: satellite.EventDeviceAuthorized, AccountID: account.ID, PIID: instance.PIID, Message: "Device " + p.virtual + " is authorized."}),
 			tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, LicenseID: license.ID, VirtualAccountID: virtual.ID, Count: 1, Wanted: 1}),
 			tx.SaveCertificate(satellite.Certificate{Fingerprint: credential, Serial: p.virtual, AccountID: account.ID, PIID: instance.PIID, DER: []byte{1}, Status: satellite.CertificateActive}))
 	})
