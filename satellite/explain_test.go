@@ -53,6 +53,7 @@ func TestEveryNumberIsExplainedByTheRowsThatMakeIt(t *testing.T) {
 Transferred in 0 =
 Transferred out 2 = +2 lot E to Lab, subscription until `+at(30*day)+`;
 Quantity 4 = +6 purchased; +0 transferred in; -2 transferred out;
+Reserved 0 =
 In use 12 = +7 host-A (R1000, A); +5 host-B (R1000, B);
 Lent 0 =
 Borrowed 8 = +2 from License mid; +6 from License top;
@@ -62,6 +63,7 @@ Balance 0 = +4 quantity; +0 reserved; -12 in use; +0 lent; +8 borrowed;
 Transferred in 0 =
 Transferred out 0 =
 Quantity 3 = +3 purchased; +0 transferred in; +0 transferred out;
+Reserved 0 =
 In use 1 = +1 host-A (R1000, A);
 Lent 2 = +2 to License low;
 Borrowed 0 =

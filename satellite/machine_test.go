@@ -49,6 +49,8 @@ type machine struct {
 	devices []*device
 	places  []string
 	lots    int
+
+	reserved []kept
 }
 
 func newMachine(tb testing.TB, r *rapid.T) *machine {
@@ -154,10 +156,12 @@ type counted struct {
 	short                               bool
 	enforced, reporting, overage, found bool
 	higher                              string
-	lent, borrowed                      int64
+	lent, borrowed, reserved            int64
 }
 
-func (c *counted) balance() int64 { return c.purchased + c.in - c.out - c.used - c.lent + c.borrowed }
+func (c *counted) balance() int64 {
+	return c.purchased + c.in - c.out - c.reserved - c.used - c.lent + c.borrowed
+}
 
 // recount reads the raw rows, and lends one license at a time.
 func (m *machine) recount() map[string]*counted {
@@ -200,6 +204,23 @@ func (m *machine) recount() map[string]*counted {
 		})
 	read(`SELECT v.name, l.tag, u.count, 0, 0, 0, '' FROM usages u JOIN licenses l ON l.id = u.license_id JOIN instances i ON i.id = u.instance_id JOIN virtual_accounts v ON v.id = i.virtual_account_id`,
 		func(place, tag string, n []int64, _ string) { pools[place+" "+tag].used += n[0] })
+	type key struct {
+		place, tag  string
+		reservation int64
+	}
+	larger := map[key][2]int64{}
+	read(`SELECT v.name, l.tag, i.count, i.end_at, i.is_update, i.reservation_id, '' FROM reservation_items i JOIN reservations r ON r.id = i.reservation_id
+		JOIN licenses l ON l.id = i.license_id JOIN virtual_accounts v ON v.id = r.virtual_account_id WHERE r.returned_at = 0`,
+		func(place, tag string, n []int64, _ string) {
+			if live(0, n[1]) {
+				sides := larger[key{place, tag, n[3]}]
+				sides[n[2]] += n[0]
+				larger[key{place, tag, n[3]}] = sides
+			}
+		})
+	for k, sides := range larger {
+		pools[k.place+" "+k.tag].reserved += max(sides[0], sides[1])
+	}
 	lendOneByOne(pools)
 	return pools
 }
@@ -250,7 +271,7 @@ func (m *machine) check(*rapid.T) {
 	for _, row := range rows {
 		c := pools[row.VirtualAccount+" "+row.License.Tag]
 		c.found = true
-		if row.Purchased != c.purchased || row.TransferredIn != c.in || row.TransferredOut != c.out || row.InUse != c.used || row.Lent != c.lent || row.Borrowed != c.borrowed {
+		if row.Purchased != c.purchased || row.TransferredIn != c.in || row.TransferredOut != c.out || row.InUse != c.used || row.Reserved != c.reserved || row.Lent != c.lent || row.Borrowed != c.borrowed {
 			m.Errorf("%s in %s is %+v, the rows make %+v", c.tag, c.place, row.Pool, *c)
 		}
 		if c.short {
@@ -295,7 +316,7 @@ func TestNoSequenceOfOperationsMakesThePartsDifferFromTheWhole(t *testing.T) {
 		m := newMachine(t, r)
 		r.Repeat(map[string]func(*rapid.T){
 			"authorize": m.authorize, "authorize again": m.authorize, "and again": m.authorize, "replace a device": m.replace,
-			"purchase": m.purchase, "transfer": m.transfer, "transfer again": m.transfer, "time": m.passTime, "": m.check,
+			"purchase": m.purchase, "transfer": m.transfer, "transfer again": m.transfer, "time": m.passTime, "reserve": m.reserve, "reserve again": m.reserve, "give back": m.giveBack, "": m.check,
 		})
 		m.audit()
 	})

@@ -422,6 +422,9 @@ func TestReservationsAskWhoAsksAndWhere(t *testing.T) {
 				if err := write(c.actor); !slices.Contains(c.kinds, satellite.KindOf(err)) {
 					t.Errorf("%s by %s: %v", name, who, err)
 				}
+				if err := write(c.actor); who == "the user of another virtual account" && name != "Reserve" && satellite.CodeOf(err) != "reservation-not-found" {
+					t.Errorf("%s by %s learns of it: %v", name, who, err)
+				}
 			}
 		}
 		if _, err := w.service.PreviewReservation(w.ctx, satellite.Actor{}, code); satellite.KindOf(err) != satellite.KindUnauthenticated {

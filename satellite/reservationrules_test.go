@@ -43,7 +43,7 @@ func TestAllocateGivesEveryLicenseATermAndTheBestFirst(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var parts []part
 		var total int64
-		for i, end := range []time.Time{{}, noon.Add(300 * day), noon.Add(200 * day), noon.Add(100 * day)} {
+		for i, end := range []time.Time{{}, {}, noon.Add(300 * day), noon.Add(200 * day), noon.Add(200 * day), noon.Add(100 * day)} {
 			quantity := rapid.Int64Range(0, 5).Draw(r, "quantity")
 			if quantity == 0 {
 				continue
@@ -68,15 +68,19 @@ func TestAllocateGivesEveryLicenseATermAndTheBestFirst(t *testing.T) {
 		if given != first+second {
 			r.Fatalf("%d and %d were asked for, %d given", first, second, given)
 		}
-		left := false
+		there := map[time.Time]int64{}
 		for _, p := range parts {
-			if used[p.lot.End] > p.quantity {
-				r.Fatalf("of %d until %v, %d were given", p.quantity, p.lot.End, used[p.lot.End])
+			there[p.lot.End] += p.quantity
+		}
+		left := false
+		for _, end := range []time.Time{{}, noon.Add(300 * day), noon.Add(200 * day), noon.Add(100 * day)} {
+			if used[end] > there[end] {
+				r.Fatalf("of %d until %v, %d were given", there[end], end, used[end])
 			}
-			if left && used[p.lot.End] > 0 {
-				r.Fatalf("something until %v was given, and something better is left: %v of %v", p.lot.End, used, parts)
+			if left && used[end] > 0 {
+				r.Fatalf("something until %v was given, and something better is left: %v of %v", end, used, parts)
 			}
-			left = left || used[p.lot.End] < p.quantity
+			left = left || used[end] < there[end]
 		}
 	})
 }

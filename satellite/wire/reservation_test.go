@@ -151,8 +151,20 @@ func TestSpacesCaseAndDashesAreAsOneLikes(t *testing.T) {
 				t.Errorf("group %d of the %s has %d characters: %s", i+1, c.kind, len(group), c.code)
 			}
 		}
-		// A letter that Unicode calls a small form of another one is another one.
-		c.refused(t, "a long s", strings.Replace("S"+c.code[1:], "S", "ſ", 1))
+	}
+}
+
+// A character that Unicode takes for a form of another one is another one.
+func TestNoOtherLetterStandsForOneOfTheAlphabet(t *testing.T) {
+	t.Parallel()
+	tried := map[CodeKind]bool{}
+	for len(tried) < 4 {
+		for _, c := range newReservation(t, "R1000", "FOC1").readers(t) {
+			if i := strings.LastIndexByte(c.code, 'S'); i > 20 || i > 0 && len(c.code) < 40 {
+				tried[c.kind] = true
+				c.refused(t, "a long s", c.code[:i]+"ſ"+c.code[i+1:])
+			}
+		}
 	}
 }
 
@@ -188,6 +200,10 @@ func TestCodesBelongToOneAuthorizationOfOneDevice(t *testing.T) {
 	if err != nil || string(device) != string(r.secret) {
 		t.Fatalf("the two sides know different secrets (%v)", err)
 	}
+	shifted := [2]ReservationBinding{{PID: "R1:000", SerialNumber: "FOC1", Key: r.binding.Key}, {PID: "R1", SerialNumber: "000:FOC1", Key: r.binding.Key}}
+	if r.secret.ReturnCode(shifted[0]) == r.secret.ReturnCode(shifted[1]) {
+		t.Error("two devices have the same code because their names read the same when they are joined")
+	}
 	for name, foreign := range map[string]struct {
 		secret  ReservationSecret
 		binding ReservationBinding
@@ -195,7 +211,6 @@ func TestCodesBelongToOneAuthorizationOfOneDevice(t *testing.T) {
 		"another key of the device":      {other.secret, r.binding},
 		"another serial number":          {r.secret, ReservationBinding{PID: "R1000", SerialNumber: "FOC2", Key: r.binding.Key}},
 		"another product id":             {r.secret, ReservationBinding{PID: "R1001", SerialNumber: "FOC1", Key: r.binding.Key}},
-		"a shifted border of the names":  {r.secret, ReservationBinding{PID: "R1000:F", SerialNumber: "OC1", Key: r.binding.Key}},
 		"another authorization":          {r.secret, ReservationBinding{PID: "R1000", SerialNumber: "FOC1", Key: other.binding.Key}},
 		"one who knows no secret at all": {make(ReservationSecret, 32), r.binding},
 	} {
