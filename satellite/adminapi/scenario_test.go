@@ -41,6 +41,8 @@ func TestEachRouteAnswersWhatItSays(t *testing.T) {
 	run(t, w, nil, []scenario{
 		{"the version", "GET", "/version", "", "", 200, `"version":"1.2.3"`},
 		{"nobody can sign in yet", "GET", "/version", "", "", 200, `"setup_needed":true`},
+		{"the clock", "GET", "/clock", "", "", 200, `"held":false,"held_since":null,"step_seconds":0`},
+		{"confirming a clock that is believed", "POST", "/clock/confirm", asJSON, `{}`, 200, `"warning":""`},
 		{"a set-up with a short password", "POST", "/setup", asJSON, `{"email":"a@example.com","name":"A","password":"short"}`, 400, `"code":"password-length"`},
 		{"a set-up without a name", "POST", "/setup", asJSON, `{"email":"a@example.com","password":"correct horse battery"}`, 400, `expected required property name`},
 		{"a set-up", "POST", "/setup", asJSON, `{"email":"a@example.com","name":"A","password":"correct horse battery"}`, 201, `"role":"system-admin"`},
