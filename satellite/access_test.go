@@ -95,7 +95,7 @@ func TestARoleShowsItsPlaceAndEndsAtOnce(t *testing.T) {
 func TestAFourthUserOfALimitedAccountIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.account = w.newAccount(satellite.NewAccount{Name: "Shop", Email: "owner@shop.example", Limited: true})
+	w.account = w.newAccount(satellite.NewAccount{Name: "Shop", Email: "owner@gmail.com", Limited: true})
 	var users []satellite.User
 	for _, name := range []string{"a", "b", "c", "d"} {
 		user, _ := w.person(name + "@shop.example")

@@ -149,7 +149,7 @@ func TestTransfersAreForWhoManagesDevicesAtBothEnds(t *testing.T) {
 		"nobody":                     {satellite.Actor{}, satellite.KindUnauthenticated},
 		"a stranger":                 {at(""), satellite.KindNotFound},
 		"a user of the target alone": {at(satellite.RoleVirtualAccountUser, "Annex"), satellite.KindNotFound},
-		"a user of the source alone": {at(satellite.RoleVirtualAccountUser, "Default"), satellite.KindForbidden},
+		"a user of the source alone": {at(satellite.RoleVirtualAccountUser, "Default"), satellite.KindNotFound},
 		"a viewer of both":           {at(satellite.RoleVirtualAccountViewer, "Default", "Annex"), satellite.KindForbidden},
 		"a viewer of the account":    {at(satellite.RoleAccountViewer, ""), satellite.KindForbidden},
 	} {

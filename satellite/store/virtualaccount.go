@@ -57,7 +57,7 @@ func (t *transaction) VirtualAccountHolds(id satellite.VirtualAccountID, now tim
 	err = t.db.Raw(`SELECT
 		(SELECT COUNT(*) FROM instances WHERE virtual_account_id = @id) AS devices,
 		(SELECT COUNT(*) FROM pools WHERE virtual_account_id = @id
-			AND (purchased > 0 OR in_use > 0 OR reserved > 0 OR transferred_in > 0 OR transferred_out > 0)) AS licenses,
+			AND (purchased + transferred_in <> transferred_out OR in_use > 0 OR reserved > 0)) AS licenses,
 		(SELECT COUNT(*) FROM tokens WHERE virtual_account_id = @id AND revoked_at = 0 AND expires_at > @now
 			AND (max_uses = 0 OR uses < max_uses)) AS tokens`,
 		map[string]any{"id": id, "now": micros(now)}).Scan(&holds).Error
