@@ -105,7 +105,7 @@ func TestAFourthUserOfALimitedAccountIsRefused(t *testing.T) {
 		w.must(w.grant(user, 0, satellite.RoleAccountViewer))
 	}
 	w.unchanged("the fourth", func() {
-		refused(t, w.grant(users[3], 0, satellite.RoleAccountViewer), satellite.KindConflict, "limited-account", "at most 3 users", `"Shop" has 3`, "Upgrade")
+		refused(t, w.grant(users[3], 0, satellite.RoleAccountViewer), satellite.KindConflict, "limited-account", "at most 3 users", `"Shop" has 3`, "upgrade")
 		_, err := w.service.CreateUser(w.ctx, admin, satellite.NewUser{
 			Email: "e@shop.example", Profile: satellite.Person("E"), Password: secret, Access: &satellite.Grant{AccountID: w.account.ID, Role: satellite.RoleAccountUser},
 		})
