@@ -251,7 +251,8 @@ func TestWhenAMeaningChangesEveryPoolThatItTouchesIsSettled(t *testing.T) {
 	w.part("Lab")
 	w.must(w.move("low", "", "Lab", 1))
 	w.must(w.move("top", "", "Lab", 5))
-	for n, place := range []string{"Default", "Lab"} {
+	w.part("Remote") // its devices use what nobody has given it
+	for n, place := range []string{"Default", "Lab", "Remote"} {
 		d := w.in(place, fmt.Sprint(n))
 		d.ok(d.authorization("low", 3))
 	}
@@ -264,14 +265,14 @@ func TestWhenAMeaningChangesEveryPoolThatItTouchesIsSettled(t *testing.T) {
 		}
 		w.audit()
 	}
-	redefine(nil, 2)
-	redefine(map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}}, 0)
-	redefine(nil, 2)
+	redefine(nil, 3)
+	redefine(map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}}, 1)
+	redefine(nil, 3)
 	redefine(map[string]wire.EntitlementRecord{"low": {Overage: true}}, 0)
 	redefine(map[string]wire.EntitlementRecord{"low": {ReportingOnly: true}}, 0)
-	redefine(nil, 2)
-	redefine(map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}, "top": {ReportingOnly: true}}, 2)
-	redefine(map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}}, 0)
+	redefine(nil, 3)
+	redefine(map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}, "top": {ReportingOnly: true}}, 3)
+	redefine(map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}}, 1)
 	if n := w.events(satellite.EventLicenseRedefined, "License low now: unenforced, below top; before: unenforced"); n != 2 {
 		t.Errorf("%d events say that the lower tier has one above now, want 2", n)
 	}

@@ -58,7 +58,7 @@ func TestOnlySurplusMoves(t *testing.T) {
 	t.Parallel()
 	w := licensed(t, map[string]wire.EntitlementRecord{"low": {HigherTier: "top"}, "fixed": {Enforcement: "enforced"}},
 		lot{tag: "top", quantity: 10}, lot{tag: "low", quantity: 3}, lot{id: "term", tag: "fixed", quantity: 4, end: begin.Add(day)}, lot{tag: "fixed", quantity: 1},
-		lot{tag: "future", quantity: 9, start: begin.Add(day)})
+		lot{tag: "future", quantity: 9, start: begin.Add(day)}, lot{tag: "mixed", quantity: 9, start: begin.Add(day)}, lot{tag: "mixed", quantity: 4, end: begin.Add(day)})
 	w.part("Lab")
 	d := w.in("", "A")
 	d.ok(d.authorization("top", 2, "low", 8, "fixed", 3)) // low borrows 5 of the 8 that top can spare
@@ -76,6 +76,8 @@ func TestOnlySurplusMoves(t *testing.T) {
 	short("of a type that there is none of", satellite.Transfer{Tag: "fixed", To: "Lab", Quantity: 1, Type: satellite.LicenseEvaluation}, "has 0 of License fixed (evaluation)")
 	short("what has not begun", satellite.Transfer{Tag: "future", To: "Lab", Quantity: 1}, "has 0 of License future")
 	short("what the other has none of", satellite.Transfer{Tag: "top", From: "Lab", Quantity: 1}, `"Lab" has 0`)
+	w.must(w.move("mixed", "", "Lab", 4))
+	w.expect("what moves is what is live", w.numbers("mixed"), "Default 4+0-4=0, Lab 0+4-0=4")
 	w.must(w.move("top", "", "Lab", 3))
 	w.must(w.move("fixed", "", "Lab", 2))
 	w.expect("top", w.numbers("top"), "Default 10+0-3=0, Lab 0+3-0=3")

@@ -312,7 +312,7 @@ func few(t *testing.T, times int, property func(*rapid.T)) {
 
 func TestNoSequenceOfOperationsMakesThePartsDifferFromTheWhole(t *testing.T) {
 	t.Parallel()
-	few(t, 10, func(r *rapid.T) {
+	few(t, 6, func(r *rapid.T) {
 		m := newMachine(t, r)
 		r.Repeat(map[string]func(*rapid.T){
 			"authorize": m.authorize, "authorize again": m.authorize, "and again": m.authorize, "replace a device": m.replace,
@@ -326,7 +326,7 @@ func TestNoSequenceOfOperationsMakesThePartsDifferFromTheWhole(t *testing.T) {
 // what is given back: in either order the same comes of it.
 func TestTheOrderOfIndependentOperationsDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	few(t, 6, func(r *rapid.T) {
+	few(t, 4, func(r *rapid.T) {
 		type operation struct {
 			name string
 			run  func(m *machine)
@@ -377,7 +377,7 @@ func TestTheOrderOfIndependentOperationsDoesNotMatter(t *testing.T) {
 // What is given back and asked for again is as it was.
 func TestReturningAndAskingAgainIsTheIdentity(t *testing.T) {
 	t.Parallel()
-	few(t, 5, func(r *rapid.T) {
+	few(t, 4, func(r *rapid.T) {
 		m := newMachine(t, r)
 		for range 4 {
 			m.authorize(r)

@@ -181,21 +181,22 @@ func (r *response) applyEntitlements(tx Tx, record recorder, pools touched) ([]L
 	return after, redefine(tx, record, r.account.ID, before, after, pools, r.now)
 }
 
-// redefine touches the pools of licenses whose rules have changed, and of the
-// tiers that they lent to, borrowed from, or do so now. An alert about a refusal
-// ends with the rule that refused.
+// redefine touches the pools of licenses whose rules have changed. The tiers that
+// they borrowed from, or do so now, have lots or transfers, so that they and
+// their families are counted anyway. An alert about a refusal ends with the rule
+// that refused.
 func redefine(tx Tx, record recorder, account AccountID, before, after []License, pools touched, now time.Time) error {
 	was := make(map[LicenseID]License, len(before))
 	for _, l := range before {
 		was[l.ID] = l
 	}
-	licenses, kin := map[LicenseID]bool{}, map[LicenseID]bool{}
+	changed := map[LicenseID]bool{}
 	for _, l := range after {
 		old, known := was[l.ID]
 		if known && old.rules() == l.rules() && old.Family == l.Family {
 			continue
 		}
-		licenses[l.ID], kin[old.Family], kin[l.Family] = true, true, true
+		changed[l.ID] = true
 		if !known || old.rules() == l.rules() {
 			continue
 		}
@@ -208,13 +209,12 @@ func redefine(tx Tx, record recorder, account AccountID, before, after []License
 			}
 		}
 	}
-	if len(licenses) == 0 {
+	if len(changed) == 0 {
 		return nil
 	}
-	delete(kin, 0)
 	rows, err := tx.Pools(PoolFilter{AccountID: account, Scope: Scope{All: true}})
 	for _, row := range rows {
-		if licenses[row.LicenseID] || kin[row.License.Family] || kin[was[row.LicenseID].Family] {
+		if changed[row.LicenseID] {
 			pools.add(row.VirtualAccountID, row.LicenseID)
 		}
 	}
