@@ -156,6 +156,12 @@ func TestADeclinedAccountCanBeDeletedOrAskedForAgain(t *testing.T) {
 	refused(t, err, satellite.KindConflict, "account-pending", "nominate")
 	_, err = w.service.NominateApprover(w.ctx, admin, a.ID, "")
 	w.must(err)
+	_, err = w.service.DeactivateAccount(w.ctx, admin, a.ID, "Withdrawn.") // while it waits: the code ends with that
+	w.must(err)
+	_, err = w.service.ApproveAccount(w.ctx, admin, "Works", w.codeIn("boss@works.example"))
+	refused(t, err, satellite.KindForbidden, "approval-code-wrong")
+	_, err = w.service.NominateApprover(w.ctx, admin, a.ID, "")
+	w.must(err)
 	_, err = w.service.ApproveAccount(w.ctx, admin, "Works", w.codeIn("boss@works.example"))
 	w.must(err)
 	_, err = w.service.DeactivateAccount(w.ctx, admin, a.ID, "Not needed.")

@@ -88,6 +88,7 @@ func TestNoTokenWithoutTheAgreementInForce(t *testing.T) {
 	}
 	// What was accepted needs no second acceptance, and its text never changes.
 	w.agreed("1.0", "Be evil.")
+	w.alarmed()
 	w.must(create(""))
 	if state, err = w.service.Agreement(w.ctx, admin, w.account.ID); err != nil || state.Current.Text != "Be good." {
 		t.Errorf("the text is %q (%v)", state.Current.Text, err)

@@ -35,6 +35,8 @@ func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 	w := annexed(t, lot{tag: "base", quantity: 5})
 	_, text := w.token(satellite.NewToken{})
 	a, b := w.device("A").register(text), w.device("B").register(text)
+	a.key = newKey(t)
+	a.adopt(a.ok(a.registration(text, true))) // raises an alert, which is to go along
 	a.told("base", "in-compliance 4", "base", 4)
 	b.told("base", "out-of-compliance 3", "base", 3)
 	w.sync(w.account, false)
@@ -47,6 +49,9 @@ func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 	}
 	if alerts := w.alertsOf(satellite.AlertInsufficientLicenses); len(alerts) != 1 || !strings.Contains(alerts[0].Message, `"Annex"`) {
 		t.Errorf("the alerts are %+v", alerts)
+	}
+	if alerts := w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 1 || alerts[0].VirtualAccountID != w.place("Annex", "base").VirtualAccountID {
+		t.Errorf("the alert about the device is %+v", alerts)
 	}
 	a.told("base", "out-of-compliance 4")
 	b.told("base", "in-compliance 3")
@@ -172,7 +177,7 @@ func TestTransfersAreForWhoManagesDevicesAtBothEnds(t *testing.T) {
 
 func TestAPairIsTransferredMemberByMemberAndTogether(t *testing.T) {
 	t.Parallel()
-	w := annexed(t, lot{tag: "base", quantity: 5})
+	w := annexed(t, lot{tag: "base", quantity: 5}, lot{tag: "hard", quantity: 5})
 	_, text := w.token(satellite.NewToken{})
 	a, b := w.paired(text, "A", "core", wire.RoleActive), w.paired(text, "B", "core", wire.RoleStandby)
 	a.told("base", "in-compliance 3", "base", 3)
@@ -188,6 +193,13 @@ func TestAPairIsTransferredMemberByMemberAndTogether(t *testing.T) {
 		_, err := w.transfer(target, devices...)
 		w.must(err)
 	}
+	// A standby that holds nothing itself uses what its peer holds: alone it would lose that.
+	a.told("hard", "in-compliance 2", "hard", 2)
+	b.told("hard", "in-compliance 2", "hard", 2)
+	_, err := w.transfer("Annex", b)
+	refused(t, err, satellite.KindConflict, "device-transfer-refused", "2 of License hard for host-B")
+	a.told("hard", "none", "hard", 0)
+	b.told("hard", "none", "hard", 0)
 	move("Annex", a) // the pair is two devices that stand alone now
 	counts(3, 3)
 	b.has("base", "3 of 3, in-compliance")
@@ -226,5 +238,33 @@ func TestADeviceThatFellSilentTravelsWithoutTakingAnything(t *testing.T) {
 	}
 	a.told("base", "out-of-compliance 3") // it takes up where it left
 	a.told("hard", "disabled 0")
+	w.audit()
+}
+
+// A registration looks at the device before its transaction. What happens to the
+// device in between must stay.
+func TestATransferBesideARegistrationIsNotUndone(t *testing.T) {
+	t.Parallel()
+	w := annexed(t, lot{tag: "base", quantity: 5})
+	_, text := w.token(satellite.NewToken{})
+	d := w.device("A").register(text)
+	d.told("base", "in-compliance 3", "base", 3)
+	for n := range 40 {
+		target := []string{"Annex", "Default"}[n%2]
+		d.key = newKey(t)
+		message := d.registration(text, true)
+		done := make(chan error)
+		go func() {
+			_, err := w.transfer(target, d)
+			done <- err
+		}()
+		d.adopt(d.ok(message))
+		w.must(<-done)
+		details, err := w.service.FindInstance(w.ctx, admin, satellite.InstanceQuery{PIID: d.piid})
+		w.must(err)
+		if in := w.place(target, "base").InUse; details.VirtualAccount != target || in != 3 {
+			t.Fatalf("round %d: the device is in %q, and %d are in use in %q", n, details.VirtualAccount, in, target)
+		}
+	}
 	w.audit()
 }

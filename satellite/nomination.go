@@ -161,11 +161,6 @@ func (s *Service) answerNomination(ctx context.Context, actor Actor, name, code 
 		if err := tx.SaveAccount(account); err != nil {
 			return err
 		}
-		// Kept with a code that nothing matches: whom to ask again.
-		nomination.CodeHash, nomination.Tries = [sha256.Size]byte{}, maxCodeTries
-		if err := tx.SaveNomination(nomination); err != nil {
-			return err
-		}
 		event.AccountID = account.ID
 		return record(event)
 	})
