@@ -45,6 +45,7 @@ func jobs(s *server) []scheduler.Job {
 		{Name: "watch-reservations", Spec: "@hourly", Run: s.service.WatchReservations},
 		{Name: "renew-signers", Spec: "@daily", Run: s.service.RenewSigners},
 		{Name: "rotate-token-key", Spec: "@daily", Run: s.service.RotateTokenKey},
+		{Name: "forget-events", Spec: "@daily", Run: s.service.ForgetEvents},
 		{Name: "refresh-bundle", Spec: "@hourly", Run: func(ctx context.Context, _ time.Time) error { return s.bundle.refresh(ctx) }},
 		{Name: "forget-sessions", Spec: "@hourly", Run: func(ctx context.Context, now time.Time) error {
 			return s.store.Update(ctx, func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(now) })

@@ -19,24 +19,26 @@ import (
 type about int
 
 const (
-	anyone           about = iota // whoever is signed in
-	ofSatellite                   // a system role decides; others are refused
-	ofAccount                     // a role in the whole account decides; a stranger finds no account
-	ofAnyPart                     // a role in the account or a part of it decides; a stranger finds no account
-	ofVirtualAccount              // a role in the virtual account, which the request names, decides
-	ofThing                       // the same, for a thing with a name of its own: a stranger finds no thing
-	ofUpload                      // the same, for what a file names: a stranger of the virtual account is refused
-	ofResponse                    // a role in the account that a sync response names; a stranger has no such account
-	ofUser                        // a user: seen by who manages access where he has a role
-	lists                         // shows what the roles cover, by virtual account
-	listsAccounts                 // shows each account that a role covers a part of
-	listsWhole                    // shows each account that a role covers as a whole
-	listsUsers                    // shows the users that are seen
+	anyone            about = iota // whoever is signed in
+	ofSatellite                    // a system role decides; others are refused
+	ofAccountBySystem              // a system role decides, for an account; a stranger finds no account
+	ofAccount                      // a role in the whole account decides; a stranger finds no account
+	ofAnyPart                      // a role in the account or a part of it decides; a stranger finds no account
+	ofVirtualAccount               // a role in the virtual account, which the request names, decides
+	ofThing                        // the same, for a thing with a name of its own: a stranger finds no thing
+	ofUpload                       // the same, for what a file names: a stranger of the virtual account is refused
+	ofResponse                     // a role in the account that a sync response names; a stranger has no such account
+	ofCode                         // whoever knows the code, in an account that he sees
+	ofUser                         // a user: seen by who manages access where he has a role
+	lists                          // shows what the roles cover, by virtual account
+	listsAccounts                  // shows each account that a role covers a part of
+	listsWhole                     // shows each account that a role covers as a whole
+	listsUsers                     // shows the users that are seen
 )
 
 // route is one line of the table. In path, query and body, {account},
 // {virtual_account}, {piid}, {serial}, {id} (of a token), {token} (its text),
-// {user}, {group}, {member}, {report}, {root} and {sync_response} are those of the place that the
+// {user}, {group}, {member}, {report}, {root} and {sync_response}, {code} (of a request for a reservation) and {reserved_serial} are those of the place that the
 // request is about; every place has some of each.
 type route struct {
 	name   string // method and path, as the description has it
@@ -45,6 +47,10 @@ type route struct {
 	body   string           // JSON, or a file
 	query  string
 	shows  string // of a listing: what stands in it of each place that is seen
+
+	// invalid tells that only the device knows what would be answered: what is
+	// asked is wrong for who may ask.
+	invalid bool
 }
 
 const (
@@ -57,6 +63,8 @@ const (
 // route takes its place in more than one way, it has a line for each.
 var routes = []route{
 	{name: "GET /version", about: anyone},
+	{name: "GET /clock", about: ofSatellite, action: satellite.ActionRead},
+	{name: "POST /clock/confirm", about: ofSatellite, action: satellite.ActionManageClock, body: `{}`},
 	{name: "POST /setup", about: ofSatellite, action: satellite.ActionManageUsers, body: `{"email":"new@example.com","name":"New",` + password + `}`},
 
 	{name: "GET /users", about: listsUsers, shows: `"{user}"`},
@@ -83,6 +91,21 @@ var routes = []route{
 	{name: "GET /accounts", about: listsAccounts, shows: `"name":"{account}"`},
 	{name: "POST /accounts", about: ofSatellite, action: satellite.ActionManageAccounts, body: `{"name":"New","email":"new@example.com"}`},
 	{name: "GET /accounts/{account}", about: ofAnyPart, action: satellite.ActionRead},
+	{name: "PATCH /accounts/{account}", about: ofAccount, action: satellite.ActionManageAccount, body: `{"headquarters":"Here"}`},
+	{name: "DELETE /accounts/{account}", about: ofAccountBySystem, action: satellite.ActionManageAccounts},
+	{name: "POST /accounts/{account}/deactivate", about: ofAccountBySystem, action: satellite.ActionManageAccounts, body: `{"reason":"It is over."}`},
+	{name: "POST /accounts/{account}/activate", about: ofAccountBySystem, action: satellite.ActionManageAccounts, body: `{}`},
+	{name: "POST /accounts/{account}/nominate", about: ofAccountBySystem, action: satellite.ActionManageAccounts, body: `{}`},
+	{name: "POST /accounts/{account}/approve", about: ofCode, body: `{"code":"wrong"}`},
+	{name: "POST /accounts/{account}/decline", about: ofCode, body: `{"code":"wrong","reason":"No."}`},
+	{name: "GET /accounts/{account}/agreement", about: ofAnyPart, action: satellite.ActionRead},
+	{name: "POST /accounts/{account}/agreement/accept", about: ofAccount, action: satellite.ActionManageAccount, body: `{"version":"1"}`},
+	{name: "POST /accounts/{account}/upgrade", about: ofAccount, action: satellite.ActionManageAccount, body: `{}`},
+	{name: "GET /accounts/{account}/custom-tags", about: ofVirtualAccount, action: satellite.ActionRead, query: "virtual_account={virtual_account}"},
+	{name: "POST /accounts/{account}/custom-tags", about: ofAccount, action: satellite.ActionManageVirtualAccounts, query: "virtual_account={virtual_account}", body: `{"key":"floor","values":["2"]}`},
+	{name: "DELETE /accounts/{account}/custom-tags", about: ofAccount, action: satellite.ActionManageVirtualAccounts, query: "virtual_account={virtual_account}&key=floor"},
+	{name: "PATCH /accounts/{account}/virtual-accounts/{virtual_account}", about: ofAccount, action: satellite.ActionManageVirtualAccounts, body: `{"description":"Here"}`},
+	{name: "POST /accounts/{account}/virtual-accounts/{virtual_account}/default", about: ofAccount, action: satellite.ActionManageVirtualAccounts, body: `{}`},
 	{name: "GET /accounts/{account}/virtual-accounts", about: ofAnyPart, action: satellite.ActionRead},
 	{name: "POST /accounts/{account}/virtual-accounts", about: ofAccount, action: satellite.ActionManageVirtualAccounts, body: `{"name":"New"}`},
 	{name: "DELETE /accounts/{account}/virtual-accounts/{virtual_account}", about: ofAccount, action: satellite.ActionManageVirtualAccounts},
@@ -101,6 +124,20 @@ var routes = []route{
 	{name: "DELETE /devices/{piid}", about: ofThing, action: satellite.ActionManageDevices},
 	{name: "GET /devices/{piid}/certificate", about: ofThing, action: satellite.ActionRead},
 
+	{name: "POST /accounts/{account}/device-transfers", about: ofVirtualAccount, action: satellite.ActionManageDevices, body: `{"piids":["{piid}"],"virtual_account":"{virtual_account}"}`},
+
+	{name: "GET /licenses/explanation", about: ofVirtualAccount, action: satellite.ActionRead, query: "account={account}&virtual_account={virtual_account}&tag=" + tag},
+	{name: "POST /accounts/{account}/license-transfers", about: ofAccount, action: satellite.ActionManageLicenses, body: `{"transfers":[{"tag":"` + tag + `","from":"{virtual_account}","to":"Default","quantity":1}]}`},
+	{name: "POST /reservation-previews", about: anyone, body: `{"code":"{code}"}`},
+	{name: "GET /reservations", about: lists, shows: `"udi_serial_number":"{reserved_serial}"`},
+	{name: "POST /reservations", about: ofVirtualAccount, action: satellite.ActionManageReservations, body: `{"account":"{account}","virtual_account":"{virtual_account}","code":"{code}"}`},
+	{name: "GET /reservations/{id}", about: ofThing, action: satellite.ActionRead},
+	{name: "POST /reservations/{id}/updates", about: ofThing, action: satellite.ActionManageReservations, body: `{"licenses":[]}`},
+	{name: "POST /reservations/{id}/confirmation", about: ofThing, action: satellite.ActionManageReservations, body: `{"code":"wrong"}`, invalid: true},
+	{name: "POST /reservations/{id}/return", about: ofThing, action: satellite.ActionManageReservations, body: `{"code":"wrong"}`, invalid: true},
+	{name: "POST /reservation-returns", about: ofThing, action: satellite.ActionManageReservations, body: `{"udi_pid":"EX-8500","udi_serial_number":"{reserved_serial}","code":"wrong"}`, invalid: true},
+	{name: "GET /reservations/{id}/qr", about: ofThing, action: satellite.ActionRead},
+
 	{name: "GET /licenses", about: lists, shows: `"virtual_account":"{virtual_account}"`},
 	{name: "GET /licenses", about: ofAnyPart, action: satellite.ActionRead, query: "account={account}&tag=" + tag},
 
@@ -113,6 +150,12 @@ var routes = []route{
 
 	{name: "GET /accounts/{account}/usage-reports", about: ofAnyPart, action: satellite.ActionRead},
 	{name: "POST /accounts/{account}/usage-reports", about: ofUpload, action: satellite.ActionImportUsage, body: `{report}`},
+
+	{name: "GET /mails", about: ofSatellite, action: satellite.ActionManageUsers},
+	{name: "GET /mails/{id}", about: ofSatellite, action: satellite.ActionManageUsers},
+	{name: "GET /alerts", about: lists, query: "closed=true", shows: `"source":"{virtual_account}"`},
+	{name: "GET /alert-kinds", about: anyone},
+	{name: "POST /events/prune", about: ofSatellite, action: satellite.ActionManageEvents, body: `{"before":"2001-01-01T00:00:00Z"}`},
 
 	{name: "GET /events", about: lists, query: "piid={piid}"},
 	{name: "GET /events", about: ofAnyPart, action: satellite.ActionRead, query: "account={account}&piid={piid}"},
@@ -169,13 +212,21 @@ func (r route) expected(role string, p place) []int {
 		seesAccount         = seesPart || p.account == "Own" && part.may(role, satellite.ActionRead, false)
 		allowed, seen, deny = false, seesAccount, refused
 	)
+	if r.invalid {
+		done = []int{400}
+	}
 	switch r.about {
 	case anyone, lists, listsAccounts, listsWhole, listsUsers:
 		allowed = true
 	case ofSatellite:
 		allowed, seen = strings.Contains("AOU", role) && p.may(role, r.action, true), true
+	case ofAccountBySystem:
+		allowed = strings.Contains("AOU", role) && p.may(role, r.action, true)
 	case ofAccount:
 		allowed = p.may(role, r.action, true)
+	case ofCode:
+		allowed, seen = false, true
+		done, deny = nil, []int{403, 404, 409}
 	case ofAnyPart:
 		allowed = p.may(role, r.action, false) || p.account == "Own" && part.may(role, r.action, false)
 	case ofVirtualAccount:

@@ -17,6 +17,7 @@ import (
 	"ssm/satellite/auth"
 	"ssm/satellite/issuer"
 	"ssm/satellite/web"
+	"ssm/satellite/wire"
 )
 
 // accessFixture is a satellite with everything in every place, a signed-in user
@@ -94,6 +95,7 @@ func (f *accessFixture) accounts() {
 		if p.virtual != "Own-Floor" {
 			f.expect(f.call(http.MethodPost, "/accounts", asJSON, `{"name":"`+p.account+`","email":"a@example.com"}`), 201, "")
 			f.settle(p.account)
+			f.expect(f.call(http.MethodPost, "/accounts/"+p.account+"/agreement/accept", asJSON, `{"version":"1"}`), 200, "")
 		}
 		f.expect(f.call(http.MethodPost, "/accounts/"+p.account+"/virtual-accounts", asJSON, `{"name":"`+p.virtual+`"}`), 201, "")
 		request := f.call(http.MethodPost, "/accounts/"+p.account+"/sync-requests", asJSON, `{}`)
@@ -116,6 +118,9 @@ func (f *accessFixture) furnish(n int, p place) {
 	names := f.names[p]
 	names["token"] = tokenOf(f.t, f.call(http.MethodPost, "/tokens", asJSON, `{"account":"`+p.account+`","virtual_account":"`+p.virtual+`","description":"`+p.virtual+`"}`))
 	names["id"] = fmt.Sprint(n + 1)
+	f.reserve(names, "reserved-"+p.virtual)
+	f.expect(f.call(http.MethodPost, "/accounts/"+p.account+"/custom-tags?virtual_account="+p.virtual, asJSON, `{"key":"floor","values":["1"]}`), 200, "")
+	names["code"] = f.requestCode("fresh-" + p.virtual)
 	for _, role := range []string{"user", "member"} {
 		f.expect(f.call(http.MethodPost, "/users", asJSON, `{"email":"`+names[role]+`",`+person+`,`+password+`}`), 201, "")
 	}
@@ -152,7 +157,9 @@ func (f *accessFixture) furnish(n int, p place) {
 		}
 		_, pool := tx.SavePool(satellite.Pool{AccountID: account.ID, VirtualAccountID: virtual.ID, LicenseID: license.ID, InUse: 1})
 		_, report := tx.CreateReport(satellite.Report{AccountID: account.ID, Digest: p.virtual, Raw: []byte{1}, PIID: instance.PIID, Key: satellite.ReportKey{Identity: instance.Identity, ReportID: 1, Tag: tag}, State: satellite.ReportReceived})
-		return errors.Join(pool, report,
+		_, alert := tx.OpenAlert(satellite.Alert{AccountID: account.ID, VirtualAccountID: virtual.ID, Type: satellite.AlertInsufficientLicenses, Key: p.virtual, Source: p.virtual, OpenedAt: now})
+		_, mail := tx.CreateMail(satellite.Mail{Recipient: "a@example.com", Body: must(f.keys.Seal("mail", []byte("text")))(f.t), Subject: "Approval", CreatedAt: now})
+		return errors.Join(pool, report, alert, mail,
 			tx.Record(satellite.Event{At: now, Type: satellite.EventDeviceAuthorized, AccountID: account.ID, PIID: instance.PIID, Message: "Device " + p.virtual + " is authorized."}),
 			tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, LicenseID: license.ID, VirtualAccountID: virtual.ID, Count: 1, Wanted: 1}),
 			tx.SaveCertificate(satellite.Certificate{Fingerprint: credential, Serial: p.virtual, AccountID: account.ID, PIID: instance.PIID, DER: []byte{1}, Status: satellite.CertificateActive}))
@@ -160,6 +167,21 @@ func (f *accessFixture) furnish(n int, p place) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// requestCode is what a device of this serial number shows to ask for a reservation.
+func (f *accessFixture) requestCode(serial string) string {
+	f.t.Helper()
+	key := must(wire.NewReservationKey())(f.t)
+	return must(wire.ReservationRequest{Kind: wire.ReservationUniversal, PID: "EX-8500", SerialNumber: serial, Key: key.Public()}.Code())(f.t)
+}
+
+// reserve puts a reservation into a place.
+func (f *accessFixture) reserve(names map[string]string, serial string) {
+	f.t.Helper()
+	body := `{"account":"` + names["account"] + `","virtual_account":"` + names["virtual_account"] + `","code":"` + f.requestCode(serial) + `"}`
+	f.expect(f.call(http.MethodPost, "/reservations", asJSON, body), 201, "")
+	names["reserved_serial"] = serial
 }
 
 // request is one request through the session door.
