@@ -86,3 +86,33 @@ func TestWhoVouchesForATimeMovesTheClock(t *testing.T) {
 		}
 	}
 }
+
+// A process that is stopped between its looks at the two clocks has seen no step.
+func TestBothClocksAreReadAtOnce(t *testing.T) {
+	t.Parallel()
+	now, elapsed, stop := noon, time.Duration(0), time.Duration(0)
+	g := newGuard(func() time.Time {
+		seen := now
+		now, elapsed, stop = now.Add(stop), elapsed+stop, 0
+		return seen
+	}, func() time.Duration { return elapsed })
+	stop = 3 * time.Hour
+	if c := g.look(); c.Held() || !c.Mark.Equal(noon.Add(3*time.Hour)) || c.Served != 3*time.Hour {
+		t.Errorf("after a stop of 3 hours the clock is %+v", c)
+	}
+}
+
+func TestWithoutAMonotonicClockTheProgressOfTheSystemsIsTakenForOne(t *testing.T) {
+	t.Parallel()
+	now := noon
+	g := newGuard(func() time.Time { return now }, nil)
+	for _, c := range []struct {
+		at     time.Time
+		served time.Duration
+	}{{noon.Add(400 * day), 400 * day}, {noon, 400 * day}, {noon.Add(401 * day), 401 * day}} {
+		now = c.at
+		if got := g.look(); got.Served != c.served || got.Mark.Before(noon.Add(400*day)) {
+			t.Errorf("at %v the clock is %+v, want %v served", c.at, got, c.served)
+		}
+	}
+}

@@ -331,13 +331,19 @@ func TestThreeDevicesThatAgreeConfirmTheClock(t *testing.T) {
 		if message := w.lastEvent(satellite.EventAlertClosed); !strings.Contains(message, "3 devices agree") {
 			t.Errorf("the event says %q", message)
 		}
-		// Those of the last time are no witnesses of the next one.
-		w.clock.step(100 * day)
+		// Those of the last time are no witnesses of the next one, which they may
+		// confirm before any tick has noticed it.
 		w.jobs()
+		w.clock.advance(2 * time.Minute)
+		w.clock.step(30 * day)
 		a.deliver(a.authorization())
 		b.deliver(b.authorization())
 		if !w.held() {
 			t.Error("two devices and one of the time before confirm the clock")
+		}
+		c.deliver(c.authorization())
+		if w.held() {
+			t.Error("three devices do not confirm the clock before the first tick")
 		}
 		w.audit()
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// returnChunk is how many devices are returned in one transaction: about 30 ms.
+// returnChunk is how many devices are returned in one transaction: about 40 ms.
 const returnChunk = 100
 
 // ReturnSilent is the 90-day return: a registered device that holds licenses and
