@@ -135,6 +135,11 @@ func (s *Service) CustomTags(ctx context.Context, actor Actor, of CustomTagsOf) 
 		if err != nil {
 			return err
 		}
+		if owner.VirtualAccountID != 0 {
+			if err := actor.mayIn(ActionRead, of.AccountID, owner.VirtualAccountID); err != nil {
+				return err
+			}
+		}
 		tags, err = tx.CustomTags(owner)
 		return err
 	})

@@ -50,7 +50,7 @@ func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 	if alerts := w.alertsOf(satellite.AlertInsufficientLicenses); len(alerts) != 1 || !strings.Contains(alerts[0].Message, `"Annex"`) {
 		t.Errorf("the alerts are %+v", alerts)
 	}
-	if alerts := w.alertsAbout(satellite.AlertDuplicateLicenses); len(alerts) != 1 || alerts[0].VirtualAccountID != w.place("Annex", "base").VirtualAccountID {
+	if alerts := w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 1 || alerts[0].VirtualAccountID != w.place("Annex", "base").VirtualAccountID {
 		t.Errorf("the alert about the device is %+v", alerts)
 	}
 	a.told("base", "out-of-compliance 4")

@@ -51,6 +51,9 @@ type route struct {
 	// invalid tells that only the device knows what would be answered: what is
 	// asked is wrong for who may ask.
 	invalid bool
+	// both tells that the request names a second place, which roles in one
+	// virtual account cannot see.
+	both bool
 }
 
 const (
@@ -127,7 +130,7 @@ var routes = []route{
 	{name: "POST /accounts/{account}/device-transfers", about: ofVirtualAccount, action: satellite.ActionManageDevices, body: `{"piids":["{piid}"],"virtual_account":"{virtual_account}"}`},
 
 	{name: "GET /licenses/explanation", about: ofVirtualAccount, action: satellite.ActionRead, query: "account={account}&virtual_account={virtual_account}&tag=" + tag},
-	{name: "POST /accounts/{account}/license-transfers", about: ofAccount, action: satellite.ActionManageLicenses, body: `{"transfers":[{"tag":"` + tag + `","from":"{virtual_account}","to":"Default","quantity":1}]}`},
+	{name: "POST /accounts/{account}/license-transfers", about: ofAccount, action: satellite.ActionManageLicenses, body: `{"transfers":[{"tag":"` + tag + `","from":"{virtual_account}","to":"Default","quantity":1}]}`, both: true},
 	{name: "POST /reservation-previews", about: anyone, body: `{"code":"{code}"}`},
 	{name: "GET /reservations", about: lists, shows: `"udi_serial_number":"{reserved_serial}"`},
 	{name: "POST /reservations", about: ofVirtualAccount, action: satellite.ActionManageReservations, body: `{"account":"{account}","virtual_account":"{virtual_account}","code":"{code}"}`},
@@ -212,6 +215,9 @@ func (r route) expected(role string, p place) []int {
 		seesAccount         = seesPart || p.account == "Own" && part.may(role, satellite.ActionRead, false)
 		allowed, seen, deny = false, seesAccount, refused
 	)
+	if r.both {
+		deny = []int{403, 404}
+	}
 	if r.invalid {
 		done = []int{400}
 	}

@@ -164,7 +164,7 @@ func TestEachRouteAnswersWhatItSays(t *testing.T) {
 		{"why, there", "GET", "/licenses/explanation?virtual_account=Lab&tag=" + url.QueryEscape(tag), "", "", 200, `"from":"Default","to":"Lab","quantity":3`},
 		{"moving more than there is", "POST", "/accounts/{account}/license-transfers", asJSON, `{"transfers":[{"tag":"` + tag + `","to":"Lab","quantity":7}]}`, 409, `"code":"license-surplus-too-small"`},
 		{"moving nothing", "POST", "/accounts/{account}/license-transfers", asJSON, `{"transfers":[]}`, 400, `expected array length >= 1`},
-		{"moving to no place", "POST", "/accounts/{account}/license-transfers", asJSON, `{"transfers":[{"tag":"` + tag + `","to":"Annex","quantity":7}]}`, 404, `"code":"virtual-account-not-found"`},
+		{"moving to no place", "POST", "/accounts/{account}/license-transfers", asJSON, `{"transfers":[{"tag":"` + tag + `","to":"Attic","quantity":7}]}`, 404, `"code":"virtual-account-not-found"`},
 		{"moving to where it is", "POST", "/accounts/{account}/license-transfers", asJSON, `{"transfers":[{"tag":"` + tag + `","quantity":7}]}`, 400, `"code":"license-transfer-invalid"`},
 		{"moving of nobody", "POST", "/accounts/nobody/license-transfers", asJSON, `{"transfers":[{"tag":"` + tag + `","to":"Lab","quantity":1}]}`, 404, `"code":"account-not-found"`},
 		{"no usage yet", "GET", "/accounts/{account}/usage-reports", "", "", 200, `{"items":[],"next":""}`},
