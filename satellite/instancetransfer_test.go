@@ -50,7 +50,7 @@ func TestWhatADeviceUsesTravelsWithIt(t *testing.T) {
 	if alerts := w.alertsOf(satellite.AlertInsufficientLicenses); len(alerts) != 1 || !strings.Contains(alerts[0].Message, `"Annex"`) {
 		t.Errorf("the alerts are %+v", alerts)
 	}
-	if alerts := w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 1 || alerts[0].VirtualAccountID != w.place("Annex", "base").VirtualAccountID {
+	if alerts := w.alertsOf(satellite.AlertDuplicateLicenses); len(alerts) != 1 || alerts[0].VirtualAccountID != w.row("Annex", "base").VirtualAccountID {
 		t.Errorf("the alert about the device is %+v", alerts)
 	}
 	a.told("base", "out-of-compliance 4")
@@ -262,7 +262,7 @@ func TestATransferBesideARegistrationIsNotUndone(t *testing.T) {
 		w.must(<-done)
 		details, err := w.service.FindInstance(w.ctx, admin, satellite.InstanceQuery{PIID: d.piid})
 		w.must(err)
-		if in := w.place(target, "base").InUse; details.VirtualAccount != target || in != 3 {
+		if in := w.row(target, "base").InUse; details.VirtualAccount != target || in != 3 {
 			t.Fatalf("round %d: the device is in %q, and %d are in use in %q", n, details.VirtualAccount, in, target)
 		}
 	}
