@@ -212,7 +212,7 @@ func (p *page) differs() bool { return p.stored() != p.before }
 // brings one up to date that goes on while counters change.
 func (l *ledger) judge(p *page, changed bool) error {
 	short := p.Short()
-	if short == p.Insufficient && !(short && changed) {
+	if short == p.Insufficient && (!short || !changed) {
 		return nil
 	}
 	p.Insufficient = short

@@ -36,7 +36,7 @@ func (d *silent) code() string {
 // codes are what the device shows when it has installed an authorization, and given it up.
 func (d *silent) codes(a satellite.ReservationAuthorization) (confirmation, back string) {
 	d.Helper()
-	key := ""
+	var key string
 	if d.kind == wire.ReservationUniversal {
 		var err error
 		key, err = wire.ReadUniversalCode(a.Text)
@@ -261,7 +261,7 @@ func TestNobodyButTheDeviceCanReturnAReservation(t *testing.T) {
 	// Sealed: what an operator reads in the database does not help him.
 	secret, err := d.key.Secret(r.Authorization.Key)
 	w.must(err)
-	if strings.Contains(w.dump(), fmt.Sprint([]byte(secret))) {
+	if strings.Contains(w.dump(), fmt.Sprintf("%v", []byte(secret))) {
 		t.Error("the secret stands in the database")
 	}
 	// A later reservation of the same device, with the same counts, has other codes.

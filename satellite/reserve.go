@@ -162,7 +162,8 @@ func (w reserving) place(tx Tx) (r Reservation, err error) {
 		return r, err
 	}
 	r.VirtualAccountID = virtual.ID
-	return r, r.findDevice(tx, virtual)
+	err = r.findDevice(tx, virtual)
+	return r, err
 }
 
 // look is the reservation before, and what it is to become, not signed yet.

@@ -58,7 +58,8 @@ func TestPrunedEventsLeaveAChainThatVerifies(t *testing.T) {
 	w.must(w.store.Close())
 	w.open()
 	w.pass(400 * day)
-	d = w.device("B").register(func() string { _, text := w.token(satellite.NewToken{}); return text }())
+	_, text = w.token(satellite.NewToken{})
+	w.device("B").register(text)
 	w.must(w.service.ForgetEvents(w.ctx, w.service.Now()))
 	if again := w.verified(); again.Problem != "" || again.Beginnings[0].Number != dropped {
 		t.Errorf("without a retention events were dropped: %+v", again)

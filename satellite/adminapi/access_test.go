@@ -196,9 +196,9 @@ func (p place) may(role string, action satellite.Action, whole bool) bool {
 	switch {
 	case !strings.Contains(matrix[action], role):
 		return false
-	case strings.Contains("AOU", role):
+	case oneOf(role, "AOU"):
 		return true
-	case strings.Contains("auv", role):
+	case oneOf(role, "auv"):
 		return p.account == "Own"
 	}
 	return p.virtual == "Own-Lab" && !whole
@@ -225,9 +225,9 @@ func (r route) expected(role string, p place) []int {
 	case anyone, lists, listsAccounts, listsWhole, listsUsers:
 		allowed = true
 	case ofSatellite:
-		allowed, seen = strings.Contains("AOU", role) && p.may(role, r.action, true), true
+		allowed, seen = oneOf(role, "AOU") && p.may(role, r.action, true), true
 	case ofAccountBySystem:
-		allowed = strings.Contains("AOU", role) && p.may(role, r.action, true)
+		allowed = oneOf(role, "AOU") && p.may(role, r.action, true)
 	case ofAccount:
 		allowed = p.may(role, r.action, true)
 	case ofCode:
@@ -251,7 +251,7 @@ func (r route) expected(role string, p place) []int {
 		}
 	case ofUser:
 		seen = p.may(role, satellite.ActionManageAccess, false)
-		allowed = seen && (r.action == "" || strings.Contains("AOU", role) && p.may(role, r.action, true))
+		allowed = seen && (r.action == "" || oneOf(role, "AOU") && p.may(role, r.action, true))
 	}
 	switch {
 	case allowed:
@@ -262,6 +262,9 @@ func (r route) expected(role string, p place) []int {
 	return hidden
 }
 
+// oneOf tells whether a role is one of these letters.
+func oneOf(role, letters string) bool { return strings.Contains(letters, role) }
+
 // covers tells whether a listing shows a place to a role.
 func (r route) covers(role string, p place) bool {
 	switch r.about {
@@ -270,7 +273,7 @@ func (r route) covers(role string, p place) bool {
 	case listsUsers:
 		return p.may(role, satellite.ActionManageAccess, false)
 	case listsAccounts:
-		return p.may(role, satellite.ActionRead, false) || p.account == "Own" && strings.Contains("xyz", role)
+		return p.may(role, satellite.ActionRead, false) || p.account == "Own" && oneOf(role, "xyz")
 	}
 	return p.may(role, satellite.ActionRead, false)
 }

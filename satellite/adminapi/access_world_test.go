@@ -61,9 +61,9 @@ func newAccessFixture(t *testing.T) *accessFixture {
 	for letter, role := range roleOf {
 		system, grants := satellite.RoleSystemUser, []satellite.Grant(nil)
 		switch {
-		case strings.Contains("AOU", letter):
+		case oneOf(letter, "AOU"):
 			system = role
-		case strings.Contains("auv", letter):
+		case oneOf(letter, "auv"):
 			grants = []satellite.Grant{{AccountID: id[satellite.AccountID](own, "account id"), Role: role}}
 		default:
 			grants = []satellite.Grant{{AccountID: id[satellite.AccountID](own, "account id"), VirtualAccountID: id[satellite.VirtualAccountID](own, "virtual account id"), Role: role}}

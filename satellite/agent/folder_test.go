@@ -44,7 +44,7 @@ func TestAClosedFolderIsFreeEvenIfAChildStillHoldsItsFiles(t *testing.T) {
 			continue
 		}
 		held := must[int](t)(syscall.Dup(must[int](t)(strconv.Atoi(entry.Name()))))
-		defer func() { _ = syscall.Close(held) }()
+		t.Cleanup(func() { _ = syscall.Close(held) })
 		duplicated = true
 		break
 	}

@@ -115,9 +115,9 @@ func emailDomain(email string) string {
 
 // taken says in a sentence which other account has the name or the domain; ""
 // where there is none.
-func (a accountRow) taken(tx *gorm.DB, name, domain string) (string, error) {
+func (r accountRow) taken(tx *gorm.DB, name, domain string) (string, error) {
 	var others []accountRow
-	err := tx.Where("id <> ? AND (name = ? OR lower(domain) = ?)", a.ID, strings.TrimSpace(name), strings.ToLower(domain)).Limit(1).Find(&others).Error
+	err := tx.Where("id <> ? AND (name = ? OR lower(domain) = ?)", r.ID, strings.TrimSpace(name), strings.ToLower(domain)).Limit(1).Find(&others).Error
 	switch {
 	case err != nil || len(others) == 0:
 		return "", err
@@ -130,14 +130,14 @@ func (a accountRow) taken(tx *gorm.DB, name, domain string) (string, error) {
 
 // promote makes a limited account a standard one. What else waits to make it
 // one has what it wanted.
-func (a *accountRow) promote(tx *gorm.DB, name, domain string, now time.Time) error {
-	a.Type, a.Name, a.Domain = string(Standard), strings.TrimSpace(name), strings.ToLower(domain)
-	if err := tx.Model(a).Select("type", "name", "domain").Updates(a).Error; err != nil {
+func (r *accountRow) promote(tx *gorm.DB, name, domain string, now time.Time) error {
+	r.Type, r.Name, r.Domain = string(Standard), strings.TrimSpace(name), strings.ToLower(domain)
+	if err := tx.Model(r).Select("type", "name", "domain").Updates(r).Error; err != nil {
 		return err
 	}
 	return tx.Exec(`UPDATE upgrades SET status = ?, decided_at = ? WHERE status = ? AND satellite IN
 			(SELECT s.id FROM satellites s JOIN virtual_accounts v ON v.id = s.virtual_account_id WHERE v.account_id = ?)`,
-		upgradeApproved, now, upgradePending, a.ID).Error
+		upgradeApproved, now, upgradePending, r.ID).Error
 }
 
 // lastUpgrade finds the newest request of a satellite; false where it made none.

@@ -31,7 +31,7 @@ func silence(t *testing.T, s satellite.Store) {
 		for n, d := range []struct {
 			registration  satellite.RegistrationState
 			authorization satellite.AuthorizationState
-			served        time.Duration
+			served        int64
 		}{
 			{satellite.Registered, satellite.Authorized, 30},
 			{satellite.Registered, satellite.OutOfCompliance, 10},
@@ -42,7 +42,7 @@ func silence(t *testing.T, s satellite.Store) {
 			{satellite.Registered, satellite.Authorized, 20},
 		} {
 			i := w.instance(n)
-			i.RegistrationState, i.AuthorizationState, i.LastServed = d.registration, d.authorization, d.served*time.Second
+			i.RegistrationState, i.AuthorizationState, i.LastServed = d.registration, d.authorization, time.Duration(d.served)*time.Second
 			if _, err := tx.CreateInstance(i); err != nil {
 				return err
 			}
