@@ -209,6 +209,7 @@ func want(tx Tx, instance Instance, holdings []Holding, entitlements []wire.Enti
 	byTag := make(map[string]int, len(holdings))
 	for i := range holdings {
 		byTag[holdings[i].License.Tag] = i
+		holdings[i].stored = holdings[i].Usage
 	}
 	var answers []wire.LicenseAnswer
 	for _, e := range entitlements {
@@ -252,6 +253,9 @@ func acquire(l *ledger, p pair, instance Instance, h *Holding) error {
 		return err
 	}
 	*h = own.Holding
+	if h.Usage == h.stored && h.Usage.Count == h.Usage.Wanted {
+		return nil // the common case: a message without news
+	}
 	if err := l.restrict(instance, *h); err != nil {
 		return err
 	}

@@ -296,6 +296,8 @@ type Holding struct {
 	// Shared is what the other members of the device's high-availability pair
 	// hold: it counts for this device, too. No store keeps it.
 	Shared int64
+
+	stored Usage // as it was read
 }
 
 // Has is what the device may use: what it holds, and what its pair holds for it.
