@@ -29,6 +29,7 @@ type world struct {
 	clock   *clock
 	path    string
 	store   *store.Store
+	wrap    func(satellite.Store) satellite.Store // what the service sees of the store
 	service *satellite.Service
 	up      *upstream
 	account satellite.Account
@@ -95,7 +96,13 @@ var (
 // newWorld has one account, "Plant", which is not registered upstream yet.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{TB: t, ctx: context.Background(), clock: &clock{now: begin}, path: filepath.Join(t.TempDir(), "satellite.db")}
+	return newWorldOn(t, func(s satellite.Store) satellite.Store { return twice{s} })
+}
+
+// newWorldOn is newWorld with a choice of what stands before the store.
+func newWorldOn(t testing.TB, wrap func(satellite.Store) satellite.Store) *world {
+	t.Helper()
+	w := &world{TB: t, ctx: context.Background(), clock: &clock{now: begin}, path: filepath.Join(t.TempDir(), "satellite.db"), wrap: wrap}
 	w.up = newUpstream(t, "Test Root", w.clock)
 	w.open()
 	t.Cleanup(func() {
@@ -117,7 +124,7 @@ func (w *world) open() {
 	w.store, err = store.Open(w.ctx, store.Options{Path: w.path})
 	w.must(err)
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
-		Store: twice{w.store}, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
+		Store: w.wrap(w.store), Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
 		Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
 	}, w.options)
 	w.must(err)
