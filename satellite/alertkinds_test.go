@@ -37,8 +37,8 @@ func TestAnAlertWhoseCauseDoesNotExistIsRaisedNowhere(t *testing.T) {
 }
 
 // alertsInSource reads the package: the constant of each type of alert, the
-// functions that use it, and the functions that open alerts. A type may be
-// written as a constant only.
+// functions (or, outside of one, the file) that use it beside the table, and the
+// functions that open alerts. A type may be written as a constant only.
 func alertsInSource(t *testing.T) (names map[satellite.AlertType]string, uses map[string][]string, openers []string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -55,23 +55,29 @@ func alertsInSource(t *testing.T) (names map[satellite.AlertType]string, uses ma
 			t.Fatal(err)
 		}
 		for _, declaration := range file.Decls {
-			function, ok := declaration.(*ast.FuncDecl)
-			if !ok {
-				constants(t, declaration, names)
+			if constants(t, declaration, names) || isTable(declaration) {
 				continue
 			}
-			ast.Inspect(function, func(n ast.Node) bool {
+			user := name
+			if function, ok := declaration.(*ast.FuncDecl); ok {
+				user = function.Name.Name
+			}
+			ast.Inspect(declaration, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.Ident:
 					if strings.HasPrefix(n.Name, "Alert") {
-						uses[n.Name] = append(uses[n.Name], function.Name.Name)
+						uses[n.Name] = append(uses[n.Name], user)
+					}
+				case *ast.BasicLit:
+					if text, err := strconv.Unquote(n.Value); err == nil && satellite.KindOfAlert(satellite.AlertType(text)).Title != "" {
+						t.Errorf("%s writes the type of alert %s as text", user, text)
 					}
 				case *ast.CallExpr:
 					if selector, ok := n.Fun.(*ast.SelectorExpr); ok && selector.Sel.Name == "OpenAlert" {
-						openers = append(openers, function.Name.Name)
+						openers = append(openers, user)
 					}
 					if called, ok := n.Fun.(*ast.Ident); ok && called.Name == "AlertType" {
-						t.Errorf("%s makes a type of alert that is no constant", function.Name.Name)
+						t.Errorf("%s makes a type of alert that is no constant", user)
 					}
 				}
 				return true
@@ -82,12 +88,12 @@ func alertsInSource(t *testing.T) (names map[satellite.AlertType]string, uses ma
 	return names, uses, openers
 }
 
-// constants notes the types of alerts that a declaration names.
-func constants(t *testing.T, declaration ast.Decl, names map[satellite.AlertType]string) {
+// constants notes the types of alerts that a declaration of constants names.
+func constants(t *testing.T, declaration ast.Decl, names map[satellite.AlertType]string) bool {
 	t.Helper()
 	general, ok := declaration.(*ast.GenDecl)
 	if !ok || general.Tok != token.CONST {
-		return
+		return false
 	}
 	for _, spec := range general.Specs {
 		value := spec.(*ast.ValueSpec)
@@ -100,6 +106,16 @@ func constants(t *testing.T, declaration ast.Decl, names map[satellite.AlertType
 		}
 		names[satellite.AlertType(text)] = value.Names[0].Name
 	}
+	return true
+}
+
+// isTable tells whether a declaration is the table of alerts itself.
+func isTable(declaration ast.Decl) bool {
+	general, ok := declaration.(*ast.GenDecl)
+	if !ok || general.Tok != token.VAR {
+		return false
+	}
+	return general.Specs[0].(*ast.ValueSpec).Names[0].Name == "AlertKinds"
 }
 
 func TestTheTableOfAlertsIsShownToWhoeverIsSignedIn(t *testing.T) {
