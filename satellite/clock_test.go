@@ -42,7 +42,11 @@ func (w *world) jobs() {
 	now := w.service.Now()
 	w.must(w.service.RenewSigners(w.ctx, now))
 	w.must(w.service.ReturnSilent(w.ctx, now))
+	w.must(w.service.WatchDevices(w.ctx, now, w.service.Served()))
 	w.must(w.service.WatchDeadlines(w.ctx, now))
+	w.must(w.service.CountLots(w.ctx, now))
+	w.must(w.service.RemindOfLots(w.ctx, now))
+	w.must(w.service.WatchReservations(w.ctx, now))
 }
 
 // openOfType are the open alerts of a type, as text.

@@ -22,7 +22,7 @@ func (w *world) watch() {
 }
 
 // speaks is an authorization that the device hears the answer of.
-func (d *device) speaks() { d.Helper(); d.hears(d.ok(d.authorization())) }
+func (d *device) speaks(counts ...any) { d.Helper(); d.hears(d.ok(d.authorization(counts...))) }
 
 // losesAReply is an authorization whose answer never comes.
 func (d *device) losesAReply() { d.Helper(); d.ok(d.authorization()) }
