@@ -135,6 +135,25 @@ func TestBothLanguagesHaveEveryTextWithTheSameValues(t *testing.T) {
 	}
 }
 
+func TestEveryCatalogIsInOrderAndSaysEachTextOnce(t *testing.T) {
+	t.Parallel()
+	line := regexp.MustCompile(`(?m)^  "([^"]+)": `)
+	for _, language := range []string{"en", "ja"} {
+		text, err := localeFiles.ReadFile("locales/" + language + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := ""
+		for _, found := range line.FindAllSubmatch(text, -1) {
+			if key := string(found[1]); key <= before {
+				t.Errorf("in %s, %s stands behind %s", language, key, before)
+			} else {
+				before = key
+			}
+		}
+	}
+}
+
 func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
 	t.Parallel()
 	en := readCatalog(t, "en")
