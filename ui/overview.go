@@ -20,6 +20,8 @@ type overviewPage struct {
 	Lapse      *lapseCard // nil where the visitor does not see the whole account
 	Tasks      []task
 	TasksNote  string
+	Alerts     []alertRow
+	AlertCount string
 	Virtual    []virtualComplianceRow
 	All        virtualComplianceRow
 }
@@ -68,6 +70,9 @@ type virtualComplianceRow struct {
 	Short                                       bool
 }
 
+// maxOverviewAlerts is how many alerts the overview names, the newest ones.
+const maxOverviewAlerts = 5
+
 func showOverview(r *request) error {
 	if r.account.ID == 0 {
 		return r.noAccount(r.t("nav.overview"))
@@ -98,6 +103,11 @@ func showOverview(r *request) error {
 	if err := r.tasks(&page, status, pools, devices); err != nil {
 		return err
 	}
+	alerts, count, err := r.openAlerts()
+	if err != nil {
+		return err
+	}
+	page.Alerts, page.AlertCount = r.alertRows(alerts[:min(len(alerts), maxOverviewAlerts)]), count
 	return r.show("overview", r.t("nav.overview"), page)
 }
 
