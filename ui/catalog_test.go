@@ -21,6 +21,7 @@ var derived = map[string][]string{
 	"account.type.":   {"standard", "limited"},
 	"account.status.": {"pending", "active", "inactive"},
 	"license.type.":   {"perpetual", "subscription", "evaluation"},
+	"license.":        {"enforced", "export-controlled"},
 	"severity.":       {"major", "minor", "informational"},
 	"token.":          {"active", "expired", "exhausted", "revoked"},
 	"sync.scope.":     {"registration", "standard", "full"},
