@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ssm/satellite"
 )
 
 // derived are beginnings of keys that the program completes by a value, and the
@@ -18,7 +20,9 @@ var derived = map[string][]string{
 	"registration.":   {"registered", "unregistered", "registration expired"},
 	"account.type.":   {"standard", "limited"},
 	"account.status.": {"pending", "active", "inactive"},
-	"license.type.":   {"perpetual", "subscription"},
+	"license.type.":   {"perpetual", "subscription", "evaluation"},
+	"license.":        {"enforced", "export-controlled"},
+	"severity.":       {"major", "minor", "informational"},
 	"token.":          {"active", "expired", "exhausted", "revoked"},
 	"sync.scope.":     {"registration", "standard", "full"},
 	"sync.stat.":      {"waiting.note", "unregistered.note", "roots.note"},
@@ -135,6 +139,25 @@ func TestBothLanguagesHaveEveryTextWithTheSameValues(t *testing.T) {
 	}
 }
 
+func TestEveryCatalogIsInOrderAndSaysEachTextOnce(t *testing.T) {
+	t.Parallel()
+	line := regexp.MustCompile(`(?m)^  "([^"]+)": `)
+	for _, language := range []string{"en", "ja"} {
+		text, err := localeFiles.ReadFile("locales/" + language + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := ""
+		for _, found := range line.FindAllSubmatch(text, -1) {
+			if key := string(found[1]); key <= before {
+				t.Errorf("in %s, %s stands behind %s", language, key, before)
+			} else {
+				before = key
+			}
+		}
+	}
+}
+
 func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
 	t.Parallel()
 	en := readCatalog(t, "en")
@@ -163,6 +186,13 @@ func TestEveryTextThatIsSaidExistsAndEveryTextIsSaid(t *testing.T) {
 	}
 	for _, match := range regexp.MustCompile(`EventType = "([^"]+)"`).FindAllStringSubmatch(string(events), -1) {
 		key := "event." + match[1]
+		if _, known := en[key]; !known {
+			t.Errorf("%s is in no catalog", key)
+		}
+		used[key] = true
+	}
+	for _, kind := range satellite.AlertKinds {
+		key := "alert." + string(kind.Type)
 		if _, known := en[key]; !known {
 			t.Errorf("%s is in no catalog", key)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ssm/satellite"
+	"ssm/satellite/wire"
 	"ssm/ui/kit"
 )
 
@@ -16,6 +17,7 @@ import (
 type deviceRow struct {
 	URL, Name, Identity, VirtualAccount string
 	Registration, Authorization         kit.Badge
+	Role                                *kit.Badge // in a high-availability pair; nil for a device that stands alone
 	Contact, ContactTitle               string
 }
 
@@ -64,9 +66,8 @@ func listDevices(r *request) error {
 		last = int64(device.ID)
 		page.Rows = append(page.Rows, deviceRow{
 			URL: "/devices/" + url.PathEscape(device.PIID), Name: device.Name(), Identity: device.UDIPID + ", " + device.UDISerialNumber,
-			VirtualAccount: device.VirtualAccount, Registration: r.registrationBadge(device.RegistrationState),
-			Authorization: r.authorizationBadge(device.AuthorizationState),
-			Contact:       r.words.ago(device.LastContactAt, now), ContactTitle: r.words.dateTime(device.LastContactAt),
+			VirtualAccount: device.VirtualAccount, Role: r.roleBadge(device.Instance), Registration: r.registrationBadge(device.Instance),
+			Authorization: r.authorizationBadge(device.AuthorizationState), Contact: r.words.ago(device.LastContactAt, now), ContactTitle: r.words.dateTime(device.LastContactAt),
 		})
 	}
 	page.Toolbar = kit.Toolbar{
@@ -77,9 +78,12 @@ func listDevices(r *request) error {
 	return r.show("devices", r.t("nav.devices"), page)
 }
 
-func (r *request) registrationBadge(state satellite.RegistrationState) kit.Badge {
+func (r *request) registrationBadge(device satellite.Instance) kit.Badge {
+	if device.RegistrationState == satellite.Unregistered && device.AuthorizationState == satellite.AuthorizedReserved {
+		return kit.Badge{Kind: "idle", Icon: "bookmark", Word: r.t("registration.reserved")}
+	}
 	kinds := map[satellite.RegistrationState]string{satellite.Registered: "ok", satellite.RegistrationExpired: "bad", satellite.Unregistered: "idle"}
-	return kit.Badge{Kind: kinds[state], Word: r.t("registration." + string(state))}
+	return kit.Badge{Kind: kinds[device.RegistrationState], Word: r.t("registration." + string(device.RegistrationState))}
 }
 
 func (r *request) authorizationBadge(state satellite.AuthorizationState) kit.Badge {
@@ -87,6 +91,17 @@ func (r *request) authorizationBadge(state satellite.AuthorizationState) kit.Bad
 		satellite.Authorized: "ok", satellite.AuthorizedReserved: "ok", satellite.OutOfCompliance: "bad", satellite.AuthorizationExpired: "warn", satellite.NoLicensesInUse: "idle",
 	}
 	return kit.Badge{Kind: kinds[state], Word: r.t("authorization." + string(state))}
+}
+
+// roleBadge is what the device is in its high-availability pair.
+func (r *request) roleBadge(device satellite.Instance) *kit.Badge {
+	switch device.HARole {
+	case wire.RoleActive:
+		return &kit.Badge{Kind: "outline", Word: r.t("role.active")}
+	case wire.RoleStandby:
+		return &kit.Badge{Kind: "outline", Word: r.t("role.standby")}
+	}
+	return nil
 }
 
 // addPage is how a device comes here: the lines to type, with the token.
@@ -277,108 +292,4 @@ func waitForDevices(r *request) error {
 		r.Response().Header().Set("HX-Refresh", "true")
 	}
 	return r.NoContent(http.StatusNoContent)
-}
-
-// devicePage is one product instance.
-type devicePage struct {
-	Name, Note                  string
-	Path                        []kit.NavItem
-	Identity, State             kit.Facts
-	Registration, Authorization kit.Badge
-	Licenses                    []holdingRow
-	Events                      []eventRow
-	Remove                      *kit.Confirm
-}
-
-type holdingRow struct {
-	URL, Name, Tag, Count string
-	Mode                  kit.Badge
-	Origin                string
-}
-
-func showDevice(r *request) error { return r.device(r.Param("piid"), nil) }
-
-func (r *request) device(piid string, problem error) error {
-	device, err := r.Service.FindInstance(r.context(), r.actor, satellite.InstanceQuery{PIID: piid})
-	if err != nil {
-		return err
-	}
-	events, err := r.Service.Events(r.context(), r.actor, satellite.EventFilter{PIID: piid}, satellite.Page{Limit: 20})
-	if err != nil {
-		return err
-	}
-	page := devicePage{
-		Name: device.Name(), Note: device.UDIPID + ", " + device.UDISerialNumber, Path: []kit.NavItem{{Label: r.t("nav.devices"), URL: "/devices"}, {Label: device.Account}},
-		Registration: r.registrationBadge(device.RegistrationState), Authorization: r.authorizationBadge(device.AuthorizationState),
-		Events: r.eventRows(events),
-	}
-	page.Identity, page.State = r.deviceFacts(device)
-	for _, held := range device.Licenses {
-		row := holdingRow{
-			URL: poolURL(held.Pool.ID), Name: licenseName(held.License), Tag: held.License.Tag, Count: number(held.Usage.Count),
-			Mode: kit.Badge{Kind: "ok", Word: r.t("mode.in")}, Origin: r.t("mode.requested"),
-		}
-		if held.Short() {
-			row.Mode = kit.Badge{Kind: "bad", Word: r.t("mode.out")}
-		}
-		if !held.Usage.MeasuredUntil.IsZero() {
-			row.Origin = r.t("mode.reported", "Until", held.Usage.MeasuredUntil)
-		}
-		page.Licenses = append(page.Licenses, row)
-	}
-	if r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID) {
-		page.Remove = &kit.Confirm{
-			URL: "/devices/" + url.PathEscape(piid) + "/remove", Name: device.UDISerialNumber,
-			Message: r.t("device.remove.effect"), Verb: r.t("device.remove.verb", "Name", device.UDISerialNumber),
-		}
-	}
-	status := http.StatusOK
-	if problem != nil {
-		refused, _ := refusal(problem)
-		status, page.Remove.Error = refused, r.filled(problem).At("confirm")
-	}
-	return r.showAs(status, "device", page.Name, page)
-}
-
-// deviceFacts are what is known of a device, without what is not.
-func (r *request) deviceFacts(d satellite.InstanceDetails) (identity, state kit.Facts) {
-	add := func(facts *kit.Facts, key, value string) {
-		if value != "" && value != never {
-			*facts = append(*facts, kit.Fact{Term: r.t(key), Value: value})
-		}
-	}
-	for _, fact := range []struct{ key, value string }{
-		{"device.pid", d.UDIPID}, {"device.serial", d.UDISerialNumber}, {"device.vid", d.UDIVID}, {"device.hostname", d.Hostname},
-		{"device.model", d.EquipmentModel}, {"device.software", d.SoftwareVersion}, {"device.hardware", d.HardwareVersion},
-		{"device.mac", d.MACAddress}, {"device.uuid", d.UUID}, {"device.tag", d.SoftwareTag}, {"device.piid", d.PIID},
-	} {
-		add(&identity, fact.key, fact.value)
-	}
-	for _, fact := range []struct{ key, value string }{
-		{"device.virtual", d.VirtualAccount}, {"device.registered", r.words.dateTime(d.RegisteredAt)},
-		{"device.contact", r.words.dateTime(d.LastContactAt)}, {"device.address", d.LastAddress},
-		{"device.renew", r.words.dateTime(d.AuthorizationRenewAt)}, {"device.expires", r.words.dateTime(d.AuthorizationExpiresAt)},
-		{"device.certificate", r.words.dateTime(d.CertificateNotAfter)}, {"device.certificateserial", d.CertificateSerial},
-	} {
-		add(&state, fact.key, fact.value)
-	}
-	return identity, state
-}
-
-func removeDevice(r *request) error {
-	piid := r.Param("piid")
-	device, err := r.Service.FindInstance(r.context(), r.actor, satellite.InstanceQuery{PIID: piid})
-	if err != nil {
-		return err
-	}
-	if !r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID) {
-		return r.Service.RemoveInstance(r.context(), r.actor, piid) // refused in its own words
-	}
-	if strings.TrimSpace(r.FormValue("confirm")) != device.UDISerialNumber {
-		return r.device(piid, errNotConfirmed())
-	}
-	if err := r.Service.RemoveInstance(r.context(), r.actor, piid); err != nil {
-		return err
-	}
-	return r.done("/devices", r.t("device.removed", "Name", device.Name()))
 }

@@ -20,6 +20,8 @@ type overviewPage struct {
 	Lapse      *lapseCard // nil where the visitor does not see the whole account
 	Tasks      []task
 	TasksNote  string
+	Alerts     []alertRow
+	AlertCount string
 	Virtual    []virtualComplianceRow
 	All        virtualComplianceRow
 }
@@ -68,6 +70,9 @@ type virtualComplianceRow struct {
 	Short                                       bool
 }
 
+// maxOverviewAlerts is how many alerts the overview names, the newest ones.
+const maxOverviewAlerts = 5
+
 func showOverview(r *request) error {
 	if r.account.ID == 0 {
 		return r.noAccount(r.t("nav.overview"))
@@ -98,16 +103,25 @@ func showOverview(r *request) error {
 	if err := r.tasks(&page, status, pools, devices); err != nil {
 		return err
 	}
+	alerts, count, err := r.openAlerts()
+	if err != nil {
+		return err
+	}
+	page.Alerts, page.AlertCount = r.alertRows(alerts[:min(len(alerts), maxOverviewAlerts)]), count
 	return r.show("overview", r.t("nav.overview"), page)
 }
 
 func (r *request) compliance(pools []satellite.PoolRow, devices int64) complianceCard {
-	short := 0
+	short, overage := 0, 0
 	for _, pool := range pools {
-		if pool.Short() {
+		switch pool.Status() {
+		case satellite.PoolInsufficient:
 			short++
+		case satellite.PoolOverage:
+			overage++
 		}
 	}
+	good := len(pools) - short - overage
 	card := complianceCard{Kind: "ok", Answer: r.t("overview.compliance.yes"), Note: r.t("overview.compliance.note", "Licenses", len(pools), "Count", devices)}
 	switch {
 	case len(pools) == 0:
@@ -116,14 +130,17 @@ func (r *request) compliance(pools []satellite.PoolRow, devices int64) complianc
 	case short > 0:
 		card.Kind, card.Answer = "bad", r.t("overview.compliance.no", "Count", short, "Total", len(pools))
 	}
-	card.Bar = &kit.Bar{Parts: []kit.Part{{Kind: "ok", Value: float64(len(pools) - short)}, {Kind: "bad", Value: float64(short)}}}
+	card.Bar = &kit.Bar{Parts: []kit.Part{{Kind: "ok", Value: float64(good)}, {Kind: "warn", Value: float64(overage)}, {Kind: "bad", Value: float64(short)}}}
 	card.Key = []keyItem{
-		{"ok", r.t("license.ok"), number(int64(len(pools) - short)), "/licenses"}, {"bad", r.t("license.short"), number(int64(short)), "/licenses"},
+		{"ok", r.t("license.ok"), number(int64(good)), "/licenses"}, {"bad", r.t("license.short"), number(int64(short)), "/licenses"},
+	}
+	if overage > 0 {
+		card.Key = append(card.Key, keyItem{"warn", r.t("license.overage"), number(int64(overage)), "/licenses"})
 	}
 	lowest := slices.Clone(pools)
 	sort.SliceStable(lowest, func(i, j int) bool { return lowest[i].Balance() < lowest[j].Balance() })
 	for _, pool := range lowest[:min(len(lowest), 5)] {
-		card.Lowest = append(card.Lowest, lowestRow{licenseName(pool.License), pool.VirtualAccount, poolURL(pool.ID), quantity(pool.Balance(), number(pool.Balance()))})
+		card.Lowest = append(card.Lowest, lowestRow{licenseName(pool.License), pool.VirtualAccount, poolURL(pool.ID), balance(pool)})
 	}
 	return card
 }

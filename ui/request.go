@@ -246,7 +246,11 @@ func (r *request) page(title string) kit.Page {
 	page.User = &kit.User{Name: r.user.Name(), Email: r.user.Email, Initials: initials(r.user.Name()), SignOutURL: "/sign-out"}
 	page.Workspaces, page.Nav = r.navigation()
 	page.SearchURL, page.SearchPlaceholder = "/devices", r.t("nav.search")
+	if notice := r.clockNotice(); notice != nil {
+		page.Notices = append(page.Notices, *notice)
+	}
 	if r.account.ID != 0 && page.Workspaces[0].Active { // Administration speaks of all accounts
+		r.countAlerts(&page)
 		page.Account = &kit.AccountSwitch{Name: r.account.Name, Kind: r.t("account.type." + string(r.account.Type))}
 		if len(r.accounts) > 1 {
 			for _, account := range r.accounts {
@@ -259,6 +263,22 @@ func (r *request) page(title string) kit.Page {
 	return page
 }
 
+// countAlerts shows how many alerts are open, in the menu and at the bell. Where
+// they cannot be read, the page is shown without.
+func (r *request) countAlerts(page *kit.Page) {
+	_, count, err := r.openAlerts()
+	if err != nil {
+		return
+	}
+	const alerts = "/alerts"
+	page.Tools = []kit.NavItem{{Label: r.t("nav.alerts"), Icon: "bell", URL: alerts, Badge: count, Active: r.Request().URL.Path == alerts}}
+	for i := range page.Nav {
+		if page.Nav[i].URL == alerts {
+			page.Nav[i].Badge, page.Nav[i].Kind = count, "bad"
+		}
+	}
+}
+
 // section is an entry of the main menu.
 type section struct {
 	path, key, icon string
@@ -267,6 +287,7 @@ type section struct {
 
 var sections = []section{
 	{"/", "nav.overview", "layout-dashboard", false},
+	{"/alerts", "nav.alerts", "bell", false},
 	{"/devices", "nav.devices", "router", false},
 	{"/licenses", "nav.licenses", "certificate", false},
 	{"/tokens", "nav.tokens", "key", false},

@@ -42,7 +42,10 @@ func Routes(e *echo.Echo, options Options) {
 	signedIn.get("/agreement", showAgreement)
 	signedIn.get("/usage", listUsage)
 	signedIn.upload("/usage", maxUsageUpload, importUsage)
+	signedIn.get("/alerts", listAlerts)
 	signedIn.get("/events", listEvents)
+	signedIn.get("/clock", showClock)
+	signedIn.post("/clock/confirm", confirmClock)
 
 	// Administration.
 	signedIn.get("/accounts", listAccounts)

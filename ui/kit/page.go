@@ -21,6 +21,8 @@ type Page struct {
 	ThemeURL                            string // where the theme form posts; "" is /preferences/theme
 	LanguageURL                         string // where a chosen language is posted as the field "language"; "" makes Languages plain links
 
+	Notices []Banner // stand above the content of every page, until what they tell of ends
+
 	CSRF  string // goes into every form as the field "csrf" and into htmx requests as X-CSRF-Token
 	Flash *Flash
 
