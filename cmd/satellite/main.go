@@ -32,7 +32,7 @@ func newRootCommand() *cobra.Command {
 	root.PersistentFlags().Bool("json", false, "write one JSON document to standard output")
 	root.AddCommand(
 		// The server, and what works without it.
-		newServeCommand(), newDemoCommand(), newAuditCommand(), newVersionCommand(),
+		newServeCommand(), newDemoCommand(), newSeedCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
 		newSetupCommand(), newUserCommand(), newGroupCommand(), newAccountCommand(), newVirtualAccountCommand(), newAgreementCommand(), newMailCommand(),
 		newTokenCommand(), newDeviceCommand(), newLicenseCommand(), newReservationCommand(), newCertificateCommand(), newSyncCommand(), newUpstreamCommand(),

@@ -140,32 +140,14 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 	// The live heap is a few megabytes: collected at its double, a tenth of the
 	// time on the device path would go into collecting. This costs about 40 MB.
 	debug.SetGCPercent(500)
-	temporary := filepath.Join(c.Data, "tmp")
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return s, fmt.Errorf("make the data folder: %w", err)
-	}
-	if s.unlock, err = lockFolder(c.Data); err != nil {
+	if err := s.occupy(); err != nil {
 		return s, err
-	}
-	// What a stopped process left behind half-made.
-	if err := errors.Join(os.RemoveAll(temporary), os.MkdirAll(temporary, 0o700)); err != nil {
-		return s, fmt.Errorf("empty the folder for temporary files: %w", err)
 	}
 	if err := s.prepareTravel(); err != nil {
 		return s, err
 	}
-	keys, err := certs.LoadKeyFile(c.keyFile())
+	keys, err := s.open(ctx, s.machine.Now, s.machine.Monotonic)
 	if err != nil {
-		return s, err
-	}
-	if s.store, err = store.Open(ctx, store.Options{Path: filepath.Join(c.Data, databaseFile)}); err != nil {
-		return s, fmt.Errorf("open the database: %w", err)
-	}
-	ports := satellite.Ports{
-		Store: s.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys,
-		Observer: s.metrics, Now: s.machine.Now, Monotonic: s.machine.Monotonic, Random: rand.Reader,
-	}
-	if s.service, err = satellite.New(ctx, ports, c.options()); err != nil {
 		return s, err
 	}
 	// A clock that was set while the satellite was off is told before anything else happens.
@@ -184,6 +166,38 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 }
 
 const databaseFile = "satellite.db"
+
+// occupy makes the data folder this process's own.
+func (s *server) occupy() (err error) {
+	temporary := filepath.Join(s.config.Data, "tmp")
+	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if s.unlock, err = lockFolder(s.config.Data); err != nil {
+		return err
+	}
+	// What a stopped process left behind half-made.
+	if err := errors.Join(os.RemoveAll(temporary), os.MkdirAll(temporary, 0o700)); err != nil {
+		return fmt.Errorf("empty the folder for temporary files: %w", err)
+	}
+	return nil
+}
+
+// open opens the database of the folder and prepares the service, by the given clocks.
+func (s *server) open(ctx context.Context, now func() time.Time, monotonic func() time.Duration) (*certs.KeyFile, error) {
+	keys, err := certs.LoadKeyFile(s.config.keyFile())
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = store.Open(ctx, store.Options{Path: filepath.Join(s.config.Data, databaseFile)}); err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	s.service, err = satellite.New(ctx, satellite.Ports{
+		Store: s.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys,
+		Observer: s.metrics, Now: now, Monotonic: monotonic, Random: rand.Reader,
+	}, s.config.options())
+	return keys, err
+}
 
 func (s *server) loadTLS(keys *certs.KeyFile) (err error) {
 	c := s.config

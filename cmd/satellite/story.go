@@ -122,32 +122,35 @@ func (s *story) registerAccount(ctx context.Context) (err error) {
 	return expect("the number of lots", result.Lots, 2)
 }
 
-// exchange carries a request up and its response down.
-func (s *story) exchange(ctx context.Context) (result satellite.SyncResult, err error) {
-	usb := filepath.Join(s.folder, "usb")
-	var row satellite.SyncRequestRow
-	request, response := filepath.Join(usb, "request.ssmreq"), filepath.Join(usb, "response.ssmres")
-	err = offline.WriteFile(request, func(w io.Writer) error {
-		row, err = s.service.WriteSyncRequest(ctx, demoActor(), s.account.ID, false, w)
-		return err
-	})
-	if err != nil {
-		return result, err
-	}
-	s.say("request %d (%s, %d records) -> USB stick -> upstream", row.Sequence, row.Scope, row.Records)
-	if _, err := s.upstream.AnswerFile(ctx, request, response, ssm.AnswerOptions{}); err != nil {
-		return result, err
-	}
-	file, size, err := offline.Open(response)
-	if err != nil {
-		return result, err
-	}
-	defer func() { _ = file.Close() }()
-	result, err = s.service.ApplySyncResponse(ctx, demoActor(), file, size, satellite.SyncOptions{})
+func (s *story) exchange(ctx context.Context) (satellite.SyncResult, error) {
+	row, result, err := exchange(ctx, s.service, s.upstream, s.account.ID, filepath.Join(s.folder, "usb"))
 	if err == nil {
+		s.say("request %d (%s, %d records) -> USB stick -> upstream", row.Sequence, row.Scope, row.Records)
 		s.say("response %d -> USB stick -> satellite: applied", result.Sequence)
 	}
 	return result, err
+}
+
+// exchange carries a request up and its response down, by files in a folder.
+func exchange(ctx context.Context, service *satellite.Service, upstream *ssm.Upstream, account satellite.AccountID, usb string) (row satellite.SyncRequestRow, result satellite.SyncResult, err error) {
+	request, response := filepath.Join(usb, "request.ssmreq"), filepath.Join(usb, "response.ssmres")
+	err = offline.WriteFile(request, func(w io.Writer) error {
+		row, err = service.WriteSyncRequest(ctx, demoActor(), account, false, w)
+		return err
+	})
+	if err != nil {
+		return row, result, err
+	}
+	if _, err := upstream.AnswerFile(ctx, request, response, ssm.AnswerOptions{}); err != nil {
+		return row, result, err
+	}
+	file, size, err := offline.Open(response)
+	if err != nil {
+		return row, result, err
+	}
+	defer func() { _ = file.Close() }()
+	result, err = service.ApplySyncResponse(ctx, demoActor(), file, size, satellite.SyncOptions{})
+	return row, result, err
 }
 
 func (s *story) createToken(ctx context.Context) error {
