@@ -70,16 +70,13 @@ func (p *Pool) count(lots []Lot, transfers []LotTransfer, now time.Time) {
 // lotChunk is how many rows a job works on in one transaction.
 const lotChunk = 200
 
-// ownActor stands in events of what the satellite does by itself.
-var ownActor = Actor{Name: "satellite", Source: "local"}
-
 // CountLots counts the pools of which a lot has begun or ended since their last
 // count, and settles them: their shortages are known without any contact. It is
 // a job; it reads only the pools that are due.
 func (s *Service) CountLots(ctx context.Context, now time.Time) error {
 	for {
 		var due []PoolRow
-		err := s.update(ctx, ownActor, now, func(tx Tx, record recorder) (err error) {
+		err := s.update(ctx, itself, now, func(tx Tx, record recorder) (err error) {
 			if due, err = tx.PoolsDue(now, lotChunk); err != nil {
 				return err
 			}
@@ -149,7 +146,7 @@ func (s *Service) RemindOfLots(ctx context.Context, now time.Time) error {
 	horizon := now.Add(time.Duration(reminders[0]) * day)
 	for last := (EndingLot{}); ; {
 		var page []EndingLot
-		err := s.update(ctx, ownActor, now, func(tx Tx, record recorder) (err error) {
+		err := s.update(ctx, itself, now, func(tx Tx, record recorder) (err error) {
 			if page, err = tx.LotsEnding(last, horizon, lotChunk); err != nil {
 				return err
 			}

@@ -166,7 +166,7 @@ const returnedShown = 30 * day
 func (s *Service) WatchReservations(ctx context.Context, now time.Time) error {
 	for after := ReservationID(0); ; {
 		var ended []Reservation
-		err := s.update(ctx, ownActor, now, func(tx Tx, record recorder) (err error) {
+		err := s.update(ctx, itself, now, func(tx Tx, record recorder) (err error) {
 			if ended, err = tx.EndedReservations(now, after, 100); err != nil {
 				return err
 			}
@@ -185,7 +185,7 @@ func (s *Service) WatchReservations(ctx context.Context, now time.Time) error {
 		}
 		after = ended[len(ended)-1].ID
 	}
-	return s.update(ctx, ownActor, now, func(tx Tx, record recorder) error {
+	return s.update(ctx, itself, now, func(tx Tx, record recorder) error {
 		for page := (Page{Limit: 1000}); ; {
 			alerts, err := tx.Alerts(AlertFilter{Type: AlertReservedLicensesReturned, Scope: Scope{All: true}}, page)
 			if err != nil {

@@ -37,6 +37,10 @@ func (s *Service) PruneEvents(ctx context.Context, actor Actor, before time.Time
 	if before.After(now) {
 		return 0, fail(KindInvalid, "prune-future", "Events are pruned up to an instant in the past. Nothing was pruned.")
 	}
+	return s.prune(ctx, actor, before, now)
+}
+
+func (s *Service) prune(ctx context.Context, actor Actor, before, now time.Time) (dropped int64, err error) {
 	for {
 		var chunk int64
 		err := s.update(ctx, actor, now, func(tx Tx, record recorder) error {
@@ -90,6 +94,6 @@ func (s *Service) ForgetEvents(ctx context.Context, now time.Time) error {
 	if s.options.EventRetention == 0 {
 		return nil
 	}
-	_, err := s.PruneEvents(ctx, Actor{Name: "satellite", Role: RoleSystemAdmin, Source: "local"}, now.Add(-s.options.EventRetention))
+	_, err := s.prune(ctx, itself, now.Add(-s.options.EventRetention), now)
 	return err
 }

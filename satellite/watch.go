@@ -43,7 +43,7 @@ func (s *Service) WatchDevices(ctx context.Context, now time.Time, served time.D
 		var last Instance
 		for more := true; more; {
 			var reached Instance
-			err := s.update(ctx, Actor{Name: "satellite", Source: "local"}, now, func(tx Tx, record recorder) (err error) {
+			err := s.update(ctx, itself, now, func(tx Tx, record recorder) (err error) {
 				reached = last
 				more, err = chunk(tx, record, &reached)
 				return err
