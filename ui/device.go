@@ -115,7 +115,7 @@ func (r *request) reservedRows(device satellite.Instance) (rows []holdingRow, er
 		license := satellite.License{Tag: item.Tag, Name: item.Name}
 		row := holdingRow{
 			URL: "/licenses?" + url.Values{"q": {item.Tag}}.Encode(), Name: licenseName(license), Tag: item.Tag, Count: number(item.Count),
-			Mode: mode, Origin: r.t("license.type."+string(item.Type)),
+			Mode: mode, Origin: r.t("license.type." + string(item.Type)),
 		}
 		if !item.End.IsZero() {
 			row.Origin = r.t("mode.until", "Date", r.words.date(item.End))
