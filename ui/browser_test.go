@@ -320,6 +320,10 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.open(prefix+"overview", "/")
 		b.open(prefix+"clock", "/clock")
 	})
+	s.user("new@tsukishiro.example", "Aoi Kobayashi", satellite.RoleSystemUser)
+	b.do(chromedp.EmulateViewport(1440, 1000), chromedp.Navigate(b.base+"/"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sign-out']").submit()`), chromedp.WaitVisible("#field-email"),
+		chromedp.SendKeys("#field-email", "new@tsukishiro.example"), chromedp.SendKeys("#field-password", password), chromedp.Submit("#field-password"), chromedp.WaitVisible(".main-nav"))
+	look("new", func(prefix string) { b.open(prefix+"no-access", "/") })
 }
 
 // chooseRoot puts a certificate into the form of the page and sends it.
