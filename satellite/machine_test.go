@@ -95,6 +95,8 @@ func (m *machine) replace(*rapid.T) {
 	if rapid.Bool().Draw(m.r, "by itself") {
 		d.ok(d.message(wire.Deregistration, wire.RequestData{}))
 	} else {
+		// Nobody removes a device that holds what is export-controlled.
+		d.ok(d.authorization("export", 0))
 		m.must(m.service.RemoveInstance(m.ctx, admin, d.piid))
 	}
 	m.lots++

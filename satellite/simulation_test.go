@@ -30,6 +30,7 @@ func TestFourHundredDaysOfAPlant(t *testing.T) {
 	s := newSimulation(t)
 	for day := range simulatedDays {
 		s.dawn(day)
+		s.compare(day)
 		s.contacts(day)
 		s.compare(day)
 	}
@@ -101,8 +102,8 @@ func newSimulation(t *testing.T) *simulation {
 	}
 	w.up.entitlements = map[string]wire.EntitlementRecord{"security": {Enforcement: "enforced"}, "essentials": {HigherTier: "advantage"}}
 	for _, tag := range simulatedTags {
-		s.model.lots = append(s.model.lots, simpleLot{tag: tag, quantity: 900, known: 0})
-		for range 12 {
+		s.model.lots = append(s.model.lots, simpleLot{tag: tag, quantity: 700, known: 0})
+		for range 30 {
 			begin := s.random.IntN(simulatedDays)
 			s.model.lots = append(s.model.lots, simpleLot{tag: tag, quantity: 50 + s.random.IntN(250), known: max(0, begin-s.random.IntN(20)), start: begin, end: begin + 10 + s.random.IntN(120)})
 		}

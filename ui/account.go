@@ -39,7 +39,12 @@ func listAccounts(r *request) error {
 }
 
 func (r *request) upstreamBadge(account satellite.Account) kit.Badge {
-	if account.Registered() {
+	switch {
+	case account.Status == satellite.AccountInactive:
+		return kit.Badge{Kind: "idle", Word: r.t("account.status.inactive")}
+	case account.Status == satellite.AccountPending:
+		return kit.Badge{Kind: "warn", Word: r.t("account.status.pending")}
+	case account.Registered():
 		return kit.Badge{Kind: "ok", Word: r.t("account.registered")}
 	}
 	return kit.Badge{Kind: "warn", Word: r.t("account.unregistered")}

@@ -62,6 +62,7 @@ func TestAClockThatMovedIsToldOnEveryPageToWhoMayConfirmIt(t *testing.T) {
 	s := newSite(t)
 	account := s.account("Tsukishiro Telecom", false)
 	s.user("reader@tsukishiro.example", "Reader", satellite.RoleSystemUser, satellite.Grant{AccountID: account.ID, Role: satellite.RoleAccountAdmin})
+	s.user("operator@tsukishiro.example", "Operator", satellite.RoleSystemOperator)
 	v, reader := s.administrator(), s.signIn("reader@tsukishiro.example")
 	v.get("/clock").expect(t, http.StatusOK, "There is nothing to confirm")
 	s.advance(-3 * time.Hour)
@@ -73,6 +74,11 @@ func TestAClockThatMovedIsToldOnEveryPageToWhoMayConfirmIt(t *testing.T) {
 	if page := reader.get("/").expect(t, http.StatusOK); strings.Contains(page.text, held) {
 		t.Error("who may not confirm the clock is told to")
 	}
+	operator := s.signIn("operator@tsukishiro.example")
+	if page := operator.get("/").expect(t, http.StatusOK).text + operator.get("/clock").expect(t, http.StatusOK, "3 hours behind").text; strings.Contains(page, held) || strings.Contains(page, "/clock/confirm") {
+		t.Error("who may only read the clock is told to confirm it")
+	}
+	operator.post("/", "/clock/confirm", nil).expect(t, http.StatusForbidden, "do not allow this")
 	reader.get("/clock").expect(t, http.StatusForbidden, "do not allow this")
 	reader.post("/", "/clock/confirm", nil).expect(t, http.StatusForbidden, "do not allow this")
 	v.get("/clock").expect(t, http.StatusOK, "23 Nov 2026, 06:40 UTC", "23 Nov 2026, 09:40 UTC", "goes back by the step")

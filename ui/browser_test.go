@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"ssm/satellite"
+	"ssm/satellite/wire"
 )
 
 const chromium = "/usr/bin/chromium"
@@ -159,15 +161,23 @@ func furnish(t *testing.T, s *site) {
 	since := begin.AddDate(-1, -2, 0)
 	names := []string{"Branch Router Boost", "Campus Switch Advantage 48", "Campus Switch Essentials 48", "Edge Router Essentials 10G", "Optical Transport 100G", "Strong Encryption", "Timing Precision Feature", "Wireless Controller Base"}
 	lots := []lot{
-		{osaka, "regid.2026-01.example.networks.EDGE_ADV_10G,1.0_9d1f2c3b-4a5e-4f60-8b7c-1d2e3f4a5b6c", "Edge Router Advantage 10G", 30, since, time.Time{}, 6, 7},
-		{tokyo, "VOICE", "Voice Gateway Session Pack", 500, since, begin.AddDate(0, 0, 7), 0, 0},
-		{standard, "FIREWALL", "Firewall Threat Protection", 64, since, begin.AddDate(0, 0, 21), 4, 0},
-		{tokyo, "WIRELESS", "Wireless AP Advantage", 1900, since, begin.AddDate(1, 4, 8), 0, -20},
+		{osaka, "regid.2026-01.example.networks.EDGE_ADV_10G,1.0_9d1f2c3b-4a5e-4f60-8b7c-1d2e3f4a5b6c", "Edge Router Advantage 10G", 30, since, time.Time{}},
+		{tokyo, "VOICE", "Voice Gateway Session Pack", 500, since, begin.AddDate(0, 0, 7)},
+		{standard, "FIREWALL", "Firewall Threat Protection", 64, since, begin.AddDate(0, 0, 21)},
+		{tokyo, "WIRELESS", "Wireless AP Advantage", 1900, since, begin.AddDate(1, 4, 8)},
 	}
 	for i, name := range names {
-		lots = append(lots, lot{standard, fmt.Sprintf("TAG-%d", i), name, int64(12 + 37*i), since, time.Time{}, 0, 0})
+		lots = append(lots, lot{standard, fmt.Sprintf("TAG-%d", i), name, int64(12 + 37*i), since, time.Time{}})
 	}
+	edge := lots[0].tag
+	lots = append(lots, lot{standard, edge, lots[0].name, 9, since, time.Time{}})
 	s.buy(account, lots...)
+	s.register(account, begin.AddDate(0, 0, -64), begin.AddDate(0, 0, 26))
+	s.must(s.service.TransferLicenses(ctx, admin, account.ID, []satellite.Transfer{
+		{Tag: edge, From: "Default", To: "Osaka Edge", Quantity: 7}, {Tag: "WIRELESS", From: "Tokyo Core", To: "Default", Quantity: 20},
+	}))
+	s.reserve(account, "Osaka Edge", "ENW2305K900", edge, 6)
+	s.reserve(account, "Default", "ENW2305K901", "FIREWALL", 4)
 	for i := range 60 {
 		switch {
 		case i < 34:
@@ -178,6 +188,7 @@ func furnish(t *testing.T, s *site) {
 			s.device(account, standard, i, []string{"", "TAG-3"}[i%2], 2)
 		}
 	}
+	furnishRarities(s, account, standard)
 	for i, v := range []string{"Osaka Edge", "Lab", "Tokyo Core"} {
 		token, _, err := s.service.CreateToken(ctx, admin, satellite.NewToken{AccountID: account.ID, VirtualAccount: v, Description: []string{"Osaka roll-out", "Lab bring-up", ""}[i], Days: 365 - 200*(i%2), MaxUses: int64(50 * i), ExportControlled: i == 1})
 		s.must(err)
@@ -191,8 +202,35 @@ func furnish(t *testing.T, s *site) {
 	s.must(err)
 	_, err = s.service.TrustRoots(ctx, admin, pemOf(newRoot(t, "Example Networks licensing root")))
 	s.must(err)
-	s.register(account, begin.AddDate(0, 0, -64), begin.AddDate(0, 0, 26))
 	s.agreement(account, "2.0", "This agreement is about the use of licenses.\nIt has two lines.\n\nAnd a second paragraph.")
+}
+
+// furnishRarities adds one of each thing that few licenses and devices have.
+func furnishRarities(s *site, account satellite.Account, virtual satellite.VirtualAccount) {
+	s.t.Helper()
+	var family satellite.LicenseID
+	s.define(account, map[string]func(*satellite.License){"TAG-1": func(l *satellite.License) { l.Family, family = l.ID, l.ID }})
+	s.define(account, map[string]func(*satellite.License){
+		"TAG-2": func(l *satellite.License) { l.HigherTier, l.Family = "TAG-1", family },
+		"TAG-4": func(l *satellite.License) { l.Overage = true },
+		"TAG-5": func(l *satellite.License) { l.Enforcement = satellite.ExportControlled },
+		"TAG-6": func(l *satellite.License) { l.Type = satellite.LicenseEvaluation },
+		"TAG-7": func(l *satellite.License) { l.ReportingOnly = true },
+	})
+	first, second := s.device(account, virtual, 70, "TAG-2", 90), s.device(account, virtual, 71, "TAG-4", 165)
+	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) error {
+		first.ApplicationID, first.HARole = "campus core", wire.RoleActive
+		second.ApplicationID, second.HARole = "campus core", wire.RoleStandby
+		return errors.Join(tx.SaveInstance(first), tx.SaveInstance(second), hold(tx, first, "TAG-7", 280, 280), hold(tx, second, "TAG-5", 0, 3), hold(tx, second, "TAG-2", 0, 90))
+	}))
+	s.alert(
+		satellite.Alert{AccountID: account.ID, Type: satellite.AlertAgreementPending, Key: "agreement", Source: account.Name, Message: "Version \"2.0\" of the licensing agreement is not accepted; no token can be created until it is."},
+		satellite.Alert{AccountID: account.ID, Type: satellite.AlertSyncOverdue, Source: account.Name, Message: "The account has not synchronized for 64 days.", ActionDue: begin.AddDate(0, 0, 26)},
+		satellite.Alert{AccountID: account.ID, Type: satellite.AlertLicensesExpiring, Key: "SO-10482201", Source: "Voice Gateway Session Pack (lot SO-10482201)", Message: "500 of Voice Gateway Session Pack end on 30 November 2026: the reminder of 7 days before.", ActionDue: begin.AddDate(0, 0, 7)},
+		satellite.Alert{AccountID: account.ID, Type: satellite.AlertReservedLicensesReturned, Key: "7", Source: "ENW2305K902", Message: "The device EN-8500-24, serial number ENW2305K902 has returned its reservation; what was reserved is in the pool again."},
+		satellite.Alert{AccountID: account.ID, Type: satellite.AlertRestrictedNotAvailable, Key: second.PIID, PIID: second.PIID, Source: second.Name(), Message: "Device " + second.Name() + " asks for 3 of Strong Encryption and holds 0. The license is export-controlled, and the token that registered the device does not allow that."},
+		satellite.Alert{AccountID: account.ID, Type: satellite.AlertInsufficientLicenses, Key: "1", Source: "Edge Router Advantage 10G", Message: "3 of Edge Router Advantage 10G are missing in virtual account \"Osaka Edge\"; the devices there that use it are out of compliance."},
+	)
 }
 
 // resultPages lets the test see what an upload of a response leads to, which
@@ -246,11 +284,14 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.open(prefix+"sync", "/synchronization")
 	})
 	furnish(t, s)
+	reservation, err := s.service.FindReservation(t.Context(), admin, satellite.ReservationQuery{ID: 1})
+	b.must(err)
+	reserved := "/devices/" + reservation.PIID
 	look("full", func(prefix string) {
 		for _, page := range []struct{ name, path string }{
 			{"overview", "/?account=Tsukishiro+Telecom"}, {"devices", "/devices"}, {"devices-none", "/devices?q=zzz"}, {"devices-empty", "/devices?va=Lab"},
 			{"devices-add", "/devices/add?va=Osaka+Edge"}, {"device", device}, {"licenses", "/licenses"}, {"license-short", "/licenses/1"}, {"license", "/licenses/4"},
-			{"tokens", "/tokens"}, {"token-new", "/tokens/new"}, {"agreement", "/agreement"}, {"token", "/tokens/2"}, {"token-revoked", "/tokens/3"}, {"usage", "/usage"},
+			{"tokens", "/tokens"}, {"token-new", "/tokens/new"}, {"agreement", "/agreement"}, {"alerts", "/alerts"}, {"clock", "/clock"}, {"license-tier", "/licenses/7"}, {"device-standby", "/devices/5a1c0047-88e2-4d1c-9a3b-0c2f4e6d8b47"}, {"device-reserved", reserved}, {"token", "/tokens/2"}, {"token-revoked", "/tokens/3"}, {"usage", "/usage"},
 			{"events", "/events"}, {"accounts", "/accounts"}, {"account-new", "/accounts/new"}, {"account", "/accounts/1"}, {"account-limited", "/accounts/2"},
 			{"virtual-delete", "/accounts/1/virtual-accounts/4/delete"}, {"sync", "/synchronization"}, {"wizard-1", "/synchronization/1?step=1"},
 			{"wizard-3-none", "/synchronization/1?step=3"}, {"register", "/synchronization/2"},
@@ -274,6 +315,15 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.picture(prefix+"token-new-wrong", wrong)
 	})
 	panelOpensAndCloses(b)
+	s.advance(-3 * time.Hour)
+	look("held", func(prefix string) {
+		b.open(prefix+"overview", "/")
+		b.open(prefix+"clock", "/clock")
+	})
+	s.user("new@tsukishiro.example", "Aoi Kobayashi", satellite.RoleSystemUser)
+	b.do(chromedp.EmulateViewport(1440, 1000), chromedp.Navigate(b.base+"/"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sign-out']").submit()`), chromedp.WaitVisible("#field-email"),
+		chromedp.SendKeys("#field-email", "new@tsukishiro.example"), chromedp.SendKeys("#field-password", password), chromedp.Submit("#field-password"), chromedp.WaitVisible(".main-nav"))
+	look("new", func(prefix string) { b.open(prefix+"no-access", "/") })
 }
 
 // chooseRoot puts a certificate into the form of the page and sends it.

@@ -13,6 +13,7 @@ import (
 	"ssm/certs"
 	"ssm/satellite"
 	"ssm/satellite/issuer"
+	"ssm/satellite/wire"
 )
 
 // register makes an account one that the upstream vouches for.
@@ -147,21 +148,58 @@ func (s *site) device(account satellite.Account, virtual satellite.VirtualAccoun
 		}); err != nil || tag == "" {
 			return err
 		}
-		license, err := tx.LicenseByTag(account.ID, tag)
-		if err != nil {
-			return err
-		}
-		pool, err := tx.Pool(virtual.ID, license.ID)
-		if err != nil {
-			return err
-		}
-		pool.AccountID, pool.InUse = account.ID, pool.InUse+count
-		if _, err := tx.SavePool(pool); err != nil {
-			return err
-		}
-		return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, LicenseID: license.ID, VirtualAccountID: virtual.ID, Count: count})
+		return hold(tx, instance, tag, count, count)
 	}))
 	return instance
+}
+
+// hold lets a device have some of a license, and want perhaps more.
+func hold(tx satellite.Tx, instance satellite.Instance, tag string, count, wanted int64) error {
+	license, err := tx.LicenseByTag(instance.AccountID, tag)
+	if err != nil {
+		return err
+	}
+	pool, err := tx.Pool(instance.VirtualAccountID, license.ID)
+	if err != nil {
+		return err
+	}
+	pool.AccountID, pool.InUse = instance.AccountID, pool.InUse+count
+	if _, err := tx.SavePool(pool); err != nil {
+		return err
+	}
+	return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, LicenseID: license.ID, VirtualAccountID: instance.VirtualAccountID, Count: count, Wanted: wanted})
+}
+
+// reserve reserves a license for a device that never talks.
+func (s *site) reserve(account satellite.Account, virtual, serial, tag string, count int64) satellite.Reservation {
+	s.t.Helper()
+	key, err := wire.NewReservationKey()
+	s.must(err)
+	code, err := wire.ReservationRequest{Kind: wire.ReservationSpecific, PID: "EN-8500-24", SerialNumber: serial, Key: key.Public()}.Code()
+	s.must(err)
+	reservation, err := s.service.Reserve(s.t.Context(), admin, satellite.NewReservation{
+		AccountID: account.ID, VirtualAccount: virtual, Code: code, Licenses: []satellite.ReservedLicense{{Tag: tag, Count: count}},
+	})
+	s.must(err)
+	return reservation
+}
+
+// define changes what is known of licenses, as a synchronization does.
+func (s *site) define(account satellite.Account, change map[string]func(*satellite.License)) {
+	s.t.Helper()
+	s.must(s.store.Update(s.t.Context(), func(tx satellite.Tx) error {
+		for tag, f := range change {
+			license, err := tx.LicenseByTag(account.ID, tag)
+			if err != nil {
+				return err
+			}
+			f(&license)
+			if err := tx.SaveLicense(license); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // lot is what a virtual account bought of a license.
@@ -170,8 +208,6 @@ type lot struct {
 	tag, name  string
 	quantity   int64
 	start, end time.Time
-	reserved   int64
-	moved      int64
 }
 
 // buy gives an account its licenses.
@@ -197,14 +233,9 @@ func (s *site) buy(account satellite.Account, lots ...lot) {
 			one := satellite.Lot{UpstreamID: fmt.Sprintf("SO-104822%02d", i), AccountID: account.ID, VirtualAccountID: l.virtual.ID, LicenseID: license.ID, Type: kind, Quantity: l.quantity, Start: l.start, End: l.end}
 			all = append(all, one)
 			live, until := satellite.PurchasedAt([]satellite.Lot{one}, s.clock())
-			pool.AccountID, pool.Purchased, pool.Reserved = account.ID, pool.Purchased+live, l.reserved
+			pool.AccountID, pool.Purchased = account.ID, pool.Purchased+live
 			if !until.IsZero() {
 				pool.PurchasedUntil = until
-			}
-			if l.moved > 0 {
-				pool.TransferredIn = l.moved
-			} else {
-				pool.TransferredOut = -l.moved
 			}
 			if _, err := tx.SavePool(pool); err != nil {
 				return err

@@ -57,7 +57,7 @@ func (r *request) device(piid string, problem error) error {
 		return err
 	}
 	page.Licenses = append(page.Licenses, reserved...)
-	if r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID) {
+	if r.mayRemove(device.Instance) {
 		page.Remove = &kit.Confirm{
 			URL: "/devices/" + url.PathEscape(piid) + "/remove", Name: device.UDISerialNumber,
 			Message: r.t("device.remove.effect"), Verb: r.t("device.remove.verb", "Name", device.UDISerialNumber),
@@ -115,7 +115,7 @@ func (r *request) reservedRows(device satellite.Instance) (rows []holdingRow, er
 		license := satellite.License{Tag: item.Tag, Name: item.Name}
 		row := holdingRow{
 			URL: "/licenses?" + url.Values{"q": {item.Tag}}.Encode(), Name: licenseName(license), Tag: item.Tag, Count: number(item.Count),
-			Mode: mode, Origin: r.t("license.type."+string(item.Type)),
+			Mode: mode, Origin: r.t("license.type." + string(item.Type)),
 		}
 		if !item.End.IsZero() {
 			row.Origin = r.t("mode.until", "Date", r.words.date(item.End))
@@ -159,13 +159,19 @@ func (r *request) pairOf(device satellite.Instance) string {
 	return r.t("device.pair.role", "Name", device.ApplicationID, "Role", role.Word)
 }
 
+// mayRemove tells whether the device can be removed: one that has reserved
+// licenses returns them first.
+func (r *request) mayRemove(device satellite.Instance) bool {
+	return device.AuthorizationState != satellite.AuthorizedReserved && r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID)
+}
+
 func removeDevice(r *request) error {
 	piid := r.Param("piid")
 	device, err := r.Service.FindInstance(r.context(), r.actor, satellite.InstanceQuery{PIID: piid})
 	if err != nil {
 		return err
 	}
-	if !r.actor.MayIn(satellite.ActionManageDevices, device.AccountID, device.VirtualAccountID) {
+	if !r.mayRemove(device.Instance) {
 		return r.Service.RemoveInstance(r.context(), r.actor, piid) // refused in its own words
 	}
 	if strings.TrimSpace(r.FormValue("confirm")) != device.UDISerialNumber {

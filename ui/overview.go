@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/url"
@@ -138,7 +139,15 @@ func (r *request) compliance(pools []satellite.PoolRow, devices int64) complianc
 		card.Key = append(card.Key, keyItem{"warn", r.t("license.overage"), number(int64(overage)), "/licenses"})
 	}
 	lowest := slices.Clone(pools)
-	sort.SliceStable(lowest, func(i, j int) bool { return lowest[i].Balance() < lowest[j].Balance() })
+	slices.SortStableFunc(lowest, func(a, b satellite.PoolRow) int { // shortages above what only looks like one
+		switch {
+		case a.Short() && !b.Short():
+			return -1
+		case b.Short() && !a.Short():
+			return 1
+		}
+		return cmp.Compare(a.Balance(), b.Balance())
+	})
 	for _, pool := range lowest[:min(len(lowest), 5)] {
 		card.Lowest = append(card.Lowest, lowestRow{licenseName(pool.License), pool.VirtualAccount, poolURL(pool.ID), balance(pool)})
 	}

@@ -70,11 +70,12 @@ var seedLicenses = []seedLicense{
 	{tag: seedShortTag, name: "Wireless", enforcement: ssm.Unenforced, part: 1.3},
 }
 
-// The one shortage: the last virtual account has half of what it uses of this tag.
+// The one shortage: the last virtual account has not even half of what it uses
+// of this tag; a slack keeps chance from making any other one short.
 const (
 	seedShortTag  = "WIRELESS"
 	seedShortPart = 0.5
-	seedSlack     = 30 // of every tag in every virtual account, so that chance makes none short
+	seedSlack     = 30
 )
 
 // seedSites are the virtual accounts beside the default one, which has half of
@@ -243,14 +244,14 @@ func expectedUse(devices float64) float64 { return devices * 1.5 * 2 / float64(l
 // quantity is what a virtual account gets that is expected to use so many.
 func (l seedLicense) quantity(site string, uses float64) int64 {
 	if l.tag == seedShortTag && site == seedSites[len(seedSites)-1] {
-		return 1 + int64(uses*seedShortPart)
+		return max(1, int64(uses*seedShortPart)-seedSlack)
 	}
 	return seedSlack + int64(uses*l.part)
 }
 
 // order buys for all virtual accounts of a smart account: a half for ever, and
-// two terms, of which one ends after the other over the year. One evaluation has
-// ended by the end of the history.
+// two terms, of which one ends after the other over the year. One evaluation
+// ends within two weeks.
 func (w *sower) order(ctx context.Context, account string, uses float64) error {
 	ends := func(days int) *time.Time {
 		end := w.end.Add(time.Duration(days) * day)
@@ -271,7 +272,7 @@ func (w *sower) order(ctx context.Context, account string, uses float64) error {
 			{Quantity: total/2 + 1}, {Quantity: total/4 + 1, End: ends(20 + 45*i)}, {Quantity: total/4 + 1, End: ends(365 - 25*i)},
 		}
 		if i == 0 {
-			orders = append(orders, ssm.Order{Quantity: 10, Type: ssm.Evaluation, End: ends(-12)})
+			orders = append(orders, ssm.Order{Quantity: 10, Type: ssm.Evaluation, End: ends(12)})
 		}
 		for n, o := range orders {
 			o.Account, o.VirtualAccount, o.Tag, o.Name, o.Number = account, "Satellite", l.tag, l.name, fmt.Sprintf("SO-%d-%d", 1000+i, n+1)

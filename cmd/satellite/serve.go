@@ -137,9 +137,6 @@ func start(ctx context.Context, c config, log *slog.Logger) (s *server, err erro
 			s = nil
 		}
 	}()
-	// The live heap is a few megabytes: collected at its double, a tenth of the
-	// time on the device path would go into collecting. This costs about 40 MB.
-	debug.SetGCPercent(500)
 	if err := s.occupy(); err != nil {
 		return s, err
 	}
@@ -185,6 +182,9 @@ func (s *server) occupy() (err error) {
 
 // open opens the database of the folder and prepares the service, by the given clocks.
 func (s *server) open(ctx context.Context, now func() time.Time, monotonic func() time.Duration) (*certs.KeyFile, error) {
+	// The live heap is a few megabytes: collected at its double, a tenth of the
+	// time on the device path would go into collecting. This costs about 40 MB.
+	debug.SetGCPercent(500)
 	keys, err := certs.LoadKeyFile(s.config.keyFile())
 	if err != nil {
 		return nil, err
