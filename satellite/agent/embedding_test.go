@@ -45,7 +45,7 @@ func TestTheEmbeddedProgramLicensesItself(t *testing.T) {
 	run := func(environment ...string) string {
 		command := exec.CommandContext(t.Context(), program)
 		command.Dir = folder
-		command.Env = slices.Concat(environment, []string{"LICENSE_CA="+bundle, "LICENSE_URL="+s.server.URL, "NO_PROXY=*"})
+		command.Env = slices.Concat(environment, []string{"LICENSE_CA=" + bundle, "LICENSE_URL=" + s.server.URL, "NO_PROXY=*"})
 		out, err := command.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
