@@ -1,14 +1,11 @@
 package satellite
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"math/big"
 	"time"
 
 	"ssm/satellite/wire"
@@ -175,23 +172,6 @@ func (s *Service) certify(e *enrollment, request *wire.Request, now time.Time) e
 	certificate, err := s.issue(e.authority, e.account.ID, piid, e.identity, request.CertificateRequest, now)
 	e.certificate = certificate
 	return err
-}
-
-func (s *Service) issue(authority Authority, account AccountID, piid string, identity Identity, csr []byte, now time.Time) (Certificate, error) {
-	serial := new(big.Int).SetBytes(s.randomBytes(16))
-	serial.Rsh(serial, 1).SetBit(serial, 126, 1) // positive, and never zero
-	certificate, err := s.issuer.IssueDevice(authority, csr, DeviceCertificate{
-		PID: identity.UDIPID, PIID: piid, SoftwareTag: identity.SoftwareTag, Serial: serial, Life: s.options.CertificateLife,
-	}, now)
-	if errors.Is(err, ErrCertificateRequest) {
-		return Certificate{}, fail(KindInvalid, "certificate-request-invalid", "The certificate request of the device is not accepted: %v. Nothing was changed.", err).
-			hint("Use an ECDSA P-256 key, or RSA of 2048 to 4096 bits.")
-	}
-	if err != nil {
-		return Certificate{}, fmt.Errorf("issue a device certificate: %w", err)
-	}
-	certificate.AccountID, certificate.PIID, certificate.Status = account, piid, CertificateActive
-	return certificate, nil
 }
 
 // enroll is the transaction of a registration.
@@ -362,89 +342,4 @@ func virtualAccountName(tx Tx, account AccountID, id VirtualAccountID) (string, 
 		}
 	}
 	return "", err
-}
-
-// renewCertificate answers an ID certificate renewal: a new certificate for the
-// key of the request. The old one stays accepted until the first message under
-// the new one.
-func (s *Service) renewCertificate(ctx context.Context, device Actor, request *wire.Request, now time.Time) (answer reply, err error) {
-	piid := request.Header.ProductInstanceIdentifier
-	var instance Instance
-	var authority Authority
-	var found bool
-	err = s.store.View(ctx, func(tx Tx) error {
-		answer, found, instance, err = s.speaker(tx, request, now)
-		if err != nil || found {
-			return err
-		}
-		authority, err = s.registeredAuthority(tx, instance.AccountID)
-		return err
-	})
-	if err != nil || found {
-		return answer, err
-	}
-	certificate, err := s.issue(authority, instance.AccountID, piid, instance.Identity, request.CertificateRequest, now)
-	if err != nil {
-		return answer, err
-	}
-	err = s.update(ctx, device, now, func(tx Tx, record recorder) error {
-		// Reads again: what was issued above is only kept if the device may still have it.
-		if answer, found, instance, err = s.speaker(tx, request, now); err != nil || found {
-			return err
-		}
-		if err := s.arrived(tx, record, &instance, request, device.Source, now); err != nil {
-			return err
-		}
-		if err := tx.SaveCertificate(certificate); err != nil {
-			return err
-		}
-		// A renewal that the device did not get to see is dropped for the next one.
-		if err := supersede(tx, instance, request.Credential); err != nil {
-			return err
-		}
-		before := instance
-		instance.PreviousCredential, instance.Credential = request.Credential, certificate.Fingerprint
-		instance.CertificateSerial, instance.CertificateNotAfter = certificate.Serial, certificate.NotAfter
-		instance.PublicKeyHash = request.KeyHash
-		if err := s.recovered(tx, record, before, instance, now); err != nil {
-			return err
-		}
-		answer.Data = wire.ReplyData{
-			Status: wire.StatusOK, Message: "The ID certificate is renewed.", ProductInstanceIdentifier: piid,
-			Certificate:        base64.StdEncoding.EncodeToString(certificate.DER),
-			CertificateRenewAt: wire.Milliseconds(certificate.renewAt()), CertificateExpiresAt: wire.Milliseconds(certificate.NotAfter),
-		}
-		if err := instance.answered(request, answer.Data); err != nil {
-			return err
-		}
-		if err := tx.SaveInstance(instance); err != nil {
-			return err
-		}
-		if err := keep(tx, piid, request, answer, now); err != nil {
-			return err
-		}
-		return record(Event{
-			Type: EventDeviceRenewed, AccountID: instance.AccountID, PIID: piid,
-			Message: fmt.Sprintf("The ID certificate of device %s was renewed, until %s.", instance.Name(), stamp(certificate.NotAfter)),
-		})
-	})
-	return answer, err
-}
-
-// supersede ends the certificates of an instance other than the one in use.
-func supersede(tx Tx, instance Instance, inUse [sha256.Size]byte) error {
-	for _, fingerprint := range [][sha256.Size]byte{instance.Credential, instance.PreviousCredential} {
-		if fingerprint == inUse || bytes.Equal(fingerprint[:], make([]byte, sha256.Size)) {
-			continue
-		}
-		certificate, err := tx.Certificate(fingerprint)
-		if err != nil {
-			return err
-		}
-		certificate.Status = CertificateSuperseded
-		if err := tx.SaveCertificate(certificate); err != nil {
-			return err
-		}
-	}
-	return nil
 }
