@@ -163,8 +163,15 @@ func (t *transaction) Reservation(id satellite.ReservationID) (satellite.Reserva
 	return onlyReservation(t.reservations(`WHERE r.id = ?`, int64(id)))(id)
 }
 
+// ReservationByUDI stands on the device path, where there is none.
 func (t *transaction) ReservationByUDI(pid, serialNumber string) (satellite.Reservation, error) {
-	return onlyReservation(t.reservations(`WHERE r.udi_serial_number = ? AND r.udi_pid = ? AND r.state <> 'returned'`, serialNumber, pid))("of this device")
+	var id int64
+	err := t.one("reservation", "of this device", []any{&id},
+		`SELECT id FROM reservations WHERE udi_serial_number = ? AND udi_pid = ? AND state <> 'returned'`, serialNumber, pid)
+	if err != nil {
+		return satellite.Reservation{}, err
+	}
+	return t.Reservation(satellite.ReservationID(id))
 }
 
 func onlyReservation(list []satellite.Reservation, err error) func(name any) (satellite.Reservation, error) {
