@@ -128,7 +128,7 @@ type Authority struct {
 // checkName bounds a name that people will read.
 func checkName(noun, name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 255 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) {
-		return fail(KindInvalid, noun+"-name-invalid", "The name of a %s has 1 to 255 characters, no control characters, and no space at either end. Nothing was created.", strings.ReplaceAll(noun, "-", " "))
+		return fail(KindInvalid, noun+"-name-invalid", "The name of %s has 1 to 255 characters, no control characters, and no space at either end. Nothing was created.", article(noun))
 	}
 	return nil
 }
@@ -323,4 +323,12 @@ func clipRunes(text string, limit int) string {
 		return text
 	}
 	return string([]rune(text)[:limit])
+}
+
+// article is a noun of the codes as it stands in a sentence.
+func article(noun string) string {
+	if text, isAPI := strings.CutPrefix(noun, "api-"); isAPI {
+		return "an API " + text
+	}
+	return "a " + strings.ReplaceAll(noun, "-", " ")
 }

@@ -103,13 +103,15 @@ func (g Grant) allows(action Action, account AccountID, virtual VirtualAccountID
 	return g.VirtualAccountID == virtual && slices.Contains(VirtualAccountRoles, g.Role)
 }
 
-// Actor is who asks: a signed-in user, the local administrator, or a device.
+// Actor is who asks: a signed-in user, an API client, the local administrator, or a device.
 type Actor struct {
 	UserID UserID // 0: no user of this satellite
-	Name   string // as it stands in events: "local:0", an e-mail address, "device:PIID"
-	Role   Role   // on the satellite; "" is nobody, who may do nothing
-	Grants []Grant
-	Source string // network address, or "local"
+	// APIClientID is the client that acts for itself, 0 for all others.
+	APIClientID APIClientID
+	Name        string // as it stands in events: "local:0", an e-mail address, "api:NAME", "device:PIID"
+	Role        Role   // on the satellite; "" is nobody, who may do nothing
+	Grants      []Grant
+	Source      string // network address, or "local"
 }
 
 // May tells whether the actor's system role allows the action everywhere, so

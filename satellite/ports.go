@@ -47,7 +47,7 @@ type DeviceCertificate struct {
 	Life                   time.Duration
 }
 
-// TokenSigner makes and checks the text of registration tokens.
+// TokenSigner makes and checks the text of registration and access tokens.
 type TokenSigner interface {
 	// NewKey makes a signing key, not sealed.
 	NewKey() ([]byte, error)
@@ -58,6 +58,9 @@ type TokenSigner interface {
 	// satellite issued, ErrTokenInvalid for everything that is no token of ours.
 	// It does not judge the expiry.
 	Verify(text string) (TokenClaims, error)
+	SignAccess(claims AccessClaims) (string, error)
+	// VerifyAccess is Verify for access tokens: neither passes for the other.
+	VerifyAccess(text string) (AccessClaims, error)
 }
 
 // Passwords hashes passwords slowly.

@@ -160,9 +160,14 @@ func (s *Service) ActorOf(ctx context.Context, id UserID, source string) (actor 
 		if user, err = tx.User(id); err != nil {
 			return err
 		}
-		actor = Actor{UserID: id, Name: user.Email, Role: user.Role, Source: source}
-		actor.Grants, err = tx.GrantsOf(id)
+		actor, err = actorOf(tx, user, source)
 		return err
 	})
 	return actor, user, err
+}
+
+func actorOf(tx Tx, user User, source string) (actor Actor, err error) {
+	actor = Actor{UserID: user.ID, Name: user.Email, Role: user.Role, Source: source}
+	actor.Grants, err = tx.GrantsOf(user.ID)
+	return actor, err
 }

@@ -74,6 +74,14 @@ type Tx interface {
 	DeleteSessionsOf(UserID) error
 	DeleteSessionsBefore(expiry time.Time) error
 
+	// API clients.
+	CreateAPIClient(APIClient) (APIClient, error)
+	APIClient(APIClientID) (APIClient, error)
+	APIClientByClientID(string) (APIClient, error)
+	APIClientByName(name string) (APIClient, error) // one that is not revoked
+	APIClients() ([]APIClient, error)               // those in use by name, then the revoked ones
+	SaveAPIClient(APIClient) error                  // all but its name and role
+
 	// Access.
 	SaveGrant(HeldGrant) error // replaces the one that the holder had in that place
 	DeleteGrant(Holder, AccountID, VirtualAccountID) error

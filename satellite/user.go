@@ -18,6 +18,7 @@ type User struct {
 	Email string // unique without regard to case
 	Profile
 	PasswordHash string
+	Generation   int64  // access tokens of another one are refused; a new password begins one
 	Role         Role   // on the satellite
 	Language     string // "en", "ja", or "" for the browser's
 	Theme        string // "light", "dark", or "" for the system's
@@ -256,7 +257,8 @@ func (s *Service) SetPassword(ctx context.Context, actor Actor, id UserID, old, 
 			return Event{}, errOldPassword() // changed meanwhile
 		}
 		user.PasswordHash = hash
-		return Event{Type: EventPasswordChanged, Message: fmt.Sprintf("The password of user %s was changed; his sessions have ended.", user.Email)}, tx.DeleteSessionsOf(id)
+		user.Generation++
+		return Event{Type: EventPasswordChanged, Message: fmt.Sprintf("The password of user %s was changed; his sessions and access tokens have ended.", user.Email)}, tx.DeleteSessionsOf(id)
 	})
 	return err
 }

@@ -34,7 +34,7 @@ func newRootCommand() *cobra.Command {
 		// The server, and what works without it.
 		newServeCommand(), newDemoCommand(), newSeedCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
-		newSetupCommand(), newUserCommand(), newGroupCommand(), newAccountCommand(), newVirtualAccountCommand(), newAgreementCommand(), newMailCommand(),
+		newSetupCommand(), newUserCommand(), newGroupCommand(), newAPIClientCommand(), newAccountCommand(), newVirtualAccountCommand(), newAgreementCommand(), newMailCommand(),
 		newTokenCommand(), newDeviceCommand(), newLicenseCommand(), newReservationCommand(), newCertificateCommand(), newSyncCommand(), newUpstreamCommand(),
 		newUsageCommand(), newClockCommand(), newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
 	)

@@ -75,6 +75,7 @@ func TestEveryCommandWithoutAServerSaysHowToStartIt(t *testing.T) {
 		"account approve": {"A", "--code", "x"}, "account decline": {"A", "--code", "x", "--reason", "x"}, "account nominate": {"A"}, "account deactivate": {"--reason", "x"},
 		"virtual-account set": {"A"}, "virtual-account default": {"A"}, "virtual-account tag": {"A"}, "license tag": {"A"}, "mail show": {"1"},
 		"device transfer": {"X", "--to", "Lab"}, "license explain": {"T"}, "license transfer": {"T", "--quantity", "1", "--to", "Lab"},
+		"api-client create": {"--name", "A"}, "api-client rotate": {"A"}, "api-client revoke": {"A"},
 		"group add": {"G", "a@example.com"}, "group create": {"G"}, "group drop": {"G", "a@example.com"}, "group remove": {"G"},
 		"group role": {"G", "account-user", "--account", "A"}, "group show": {"G"},
 		"reservation confirm": {"1", "CODE"}, "reservation create": {"--code", "CODE"}, "reservation request-info": {"CODE"}, "reservation return": {"1", "CODE"},

@@ -38,7 +38,7 @@ const (
 
 // route is one line of the table. In path, query and body, {account},
 // {virtual_account}, {piid}, {serial}, {id} (of a token), {token} (its text),
-// {user}, {group}, {member}, {report}, {root} and {sync_response}, {code} (of a request for a reservation) and {reserved_serial} are those of the place that the
+// {user}, {api_client}, {group}, {member}, {report}, {root} and {sync_response}, {code} (of a request for a reservation) and {reserved_serial} are those of the place that the
 // request is about; every place has some of each.
 type route struct {
 	name   string // method and path, as the description has it
@@ -79,6 +79,14 @@ var routes = []route{
 	{name: "POST /users/{user}/profile", about: ofUser, action: satellite.ActionManageUsers, body: `{"email":"new@example.com",` + person + `}`},
 	{name: "POST /users/{user}/password", about: ofUser, action: satellite.ActionManageUsers, body: `{` + password + `}`},
 	{name: "POST /users/{user}/role", about: ofUser, action: satellite.ActionManageUsers, body: `{"role":"system-operator"}`},
+	{name: "GET /api-clients", about: listsUsers, shows: `"name":"{api_client}"`},
+	{name: "POST /api-clients", about: ofSatellite, action: satellite.ActionManageUsers, body: `{"name":"New"}`},
+	{name: "POST /api-clients", about: ofAccount, action: satellite.ActionManageAccess, body: `{"name":"New","account":"{account}"}`},
+	{name: "POST /api-clients", about: ofVirtualAccount, action: satellite.ActionManageAccess, body: `{"name":"New","account":"{account}","virtual_account":"{virtual_account}"}`},
+	{name: "GET /api-clients/{api_client}", about: ofUser},
+	{name: "POST /api-clients/{api_client}/rotate", about: ofUser, body: `{}`},
+	{name: "POST /api-clients/{api_client}/revoke", about: ofUser},
+
 	{name: "GET /accounts/{account}/grants", about: ofAnyPart, action: satellite.ActionManageAccess},
 	{name: "POST /accounts/{account}/grants", about: ofVirtualAccount, action: satellite.ActionManageAccess, body: `{"user":"{member}","virtual_account":"{virtual_account}","role":"virtual-account-viewer"}`},
 	{name: "POST /accounts/{account}/grants", about: ofAccount, action: satellite.ActionManageAccess, body: `{"user":"{member}","role":"account-viewer"}`},

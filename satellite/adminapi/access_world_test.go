@@ -125,6 +125,8 @@ func (f *accessFixture) furnish(n int, p place) {
 		f.expect(f.call(http.MethodPost, "/users", asJSON, `{"email":"`+names[role]+`",`+person+`,`+password+`}`), 201, "")
 	}
 	f.expect(f.call(http.MethodPost, "/accounts/"+p.account+"/grants", asJSON, `{"user":"`+names["user"]+`","virtual_account":"`+p.virtual+`","role":"virtual-account-user"}`), 200, "")
+	names["api_client"] = "Client-" + p.virtual
+	f.expect(f.call(http.MethodPost, "/api-clients", asJSON, `{"name":"`+names["api_client"]+`","account":"`+p.account+`","virtual_account":"`+p.virtual+`"}`), 201, "")
 	f.expect(f.call(http.MethodPost, "/accounts/"+p.account+"/groups", asJSON, `{"name":"`+names["group"]+`"}`), 201, "")
 	f.expect(f.call(http.MethodPost, "/accounts/"+p.account+"/groups/"+names["group"]+"/members", asJSON, `{"user":"`+names["member"]+`"}`), 204, "")
 	err := f.store.Update(f.t.Context(), func(tx satellite.Tx) error {

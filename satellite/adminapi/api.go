@@ -39,10 +39,10 @@ func LocalHandler(options Options) http.Handler {
 	return e
 }
 
-// Routes adds the API to the console's server, for signed-in sessions, which it
-// loads itself. Writes need the header X-CSRF-Token.
+// Routes adds the API to the console's server, for access tokens, and for
+// signed-in sessions, which it loads itself; their writes need the header X-CSRF-Token.
 func Routes(e *echo.Echo, options Options) {
-	mount(e, options, echo.WrapMiddleware(options.Sessions.Middleware), sessionDoor(options.Service, options.Sessions))
+	mount(e, options, echo.WrapMiddleware(options.Sessions.Middleware), secureDoor(options.Service, options.Sessions))
 }
 
 func mount(e *echo.Echo, options Options, doors ...echo.MiddlewareFunc) {
@@ -64,8 +64,9 @@ func configuration(version string) huma.Config {
 	config.OpenAPIPath = "" // served by serveDescription
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "apiKey", In: "cookie", Name: "__Host-session", Description: "Over HTTPS: the session cookie of the console. Writes also need the header X-CSRF-Token. The local socket needs neither."},
+		"token":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "Over HTTPS: an access token of POST /oauth/token, for which an API client shows its id and secret (grant client_credentials), with or without a user's e-mail address and password (grant password). It is accepted for an hour."},
 	}
-	config.Security = []map[string][]string{{"session": {}}, {}}
+	config.Security = []map[string][]string{{"token": {}}, {"session": {}}, {}}
 	return config
 }
 

@@ -53,6 +53,29 @@ func localDoor(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// secureDoor lets programs with an access token in, and signed-in users of the
+// console. A program needs no token against other sites: no browser sends an
+// Authorization header by itself.
+func secureDoor(service *satellite.Service, sessions *auth.Sessions) echo.MiddlewareFunc {
+	session := sessionDoor(service, sessions)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		signedIn := session(next)
+		return func(c echo.Context) error {
+			if _, shown := web.AccessToken(c.Request()); !shown {
+				return signedIn(c)
+			}
+			actor, err := web.Authenticate(c.Request().Context(), service, c.Request())
+			if satellite.KindOf(err) == satellite.KindUnauthenticated {
+				web.Challenge(c.Response().Header(), c.Request())
+			}
+			if err != nil {
+				return web.WriteProblem(c, err)
+			}
+			return enter(c, next, actor)
+		}
+	}
+}
+
 // sessionDoor lets signed-in users of the console in. A write must carry the
 // token of the session, which another site cannot read.
 func sessionDoor(service *satellite.Service, sessions *auth.Sessions) echo.MiddlewareFunc {
@@ -61,6 +84,7 @@ func sessionDoor(service *satellite.Service, sessions *auth.Sessions) echo.Middl
 			ctx := c.Request().Context()
 			id, signedIn := sessions.User(ctx)
 			if !signedIn {
+				web.Challenge(c.Response().Header(), c.Request())
 				return web.WriteProblem(c, errNotSignedIn())
 			}
 			actor, _, err := service.ActorOf(ctx, id, web.ClientAddress(c.Request()))
@@ -88,7 +112,7 @@ func errNotSignedIn() error {
 	return &satellite.Error{
 		Kind: satellite.KindUnauthenticated, Code: "not-signed-in",
 		Message: "Nobody is signed in. Nothing was changed.",
-		Hint:    "Sign in to the console first, or use the local socket.",
+		Hint:    "Sign in to the console first, send an access token of /oauth/token, or use the local socket.",
 	}
 }
 

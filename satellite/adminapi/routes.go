@@ -34,6 +34,12 @@ func (a *api) routes(r huma.API) {
 	post(r, "/users/{user}/profile", "save-profile", "Users", "Change the profile and e-mail address of a user", a.saveProfile, missing, conflict)
 	post(r, "/users/{user}/password", "set-password", "Users", "Change a password and end the user's sessions", a.setPassword, nothing, missing)
 	post(r, "/users/{user}/role", "set-system-role", "Users", "Change what a user may do on the whole satellite", a.setSystemRole, missing, conflict)
+	get(r, "/api-clients", "list-api-clients", "API clients", "List the API clients that you manage: those in use by name, then the revoked ones", a.listAPIClients)
+	post(r, "/api-clients", "create-api-client", "API clients", "Create an API client; the answer shows its secret, this one time", a.createAPIClient, created, missing, conflict)
+	get(r, "/api-clients/{api_client}", "get-api-client", "API clients", "Show an API client", a.getAPIClient, missing)
+	post(r, "/api-clients/{api_client}/rotate", "rotate-api-client", "API clients", "Give an API client another secret; the one before is accepted for a while", a.rotateAPIClient, missing, conflict)
+	post(r, "/api-clients/{api_client}/revoke", "revoke-api-client", "API clients", "End an API client at once, with its secrets and access tokens", a.revokeAPIClient, missing)
+
 	get(r, "/accounts/{account}/grants", "list-grants", "Users", "List who has which role in an account", a.listGrants, missing)
 	post(r, "/accounts/{account}/grants", "grant-role", "Users", "Give a user or a group a role in an account or a virtual account, in place of the one there", a.grantRole, missing, conflict)
 	remove(r, "/accounts/{account}/grants", "revoke-role", "Users", "Take the role of a user or a group in an account or a virtual account away", a.revokeRole, nothing, missing)

@@ -23,7 +23,8 @@ const (
 
 // Tokens signs and checks registration tokens: ES256 JSON web tokens with a
 // header of alg and kid, and the claims exp, iss, jti and aud, so that the text
-// fits in 255 characters of [A-Za-z0-9._-]. It is safe for concurrent use; it
+// fits in 255 characters of [A-Za-z0-9._-]. Access tokens have the same keys and
+// another audience, so that neither passes for the other. It is safe for concurrent use; it
 // signs and verifies nothing before the first Use.
 type Tokens struct {
 	keys atomic.Pointer[tokenKeys]
@@ -117,22 +118,29 @@ func (c *registrationClaims) check() error {
 // Sign makes the text of a token with the first key. An error where the text
 // would be longer than devices read.
 func (t *Tokens) Sign(claims satellite.TokenClaims) (string, error) {
-	keys := t.keys.Load()
-	if keys == nil {
-		return "", errors.New("there is no token key yet")
-	}
 	c := &registrationClaims{Expires: claims.ExpiresAt.Unix(), Issuer: claims.Issuer, ID: claims.ID, Audience: tokenAudience}
-	if err := c.check(); err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
-	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, c)
-	token.Header = map[string]any{"alg": token.Method.Alg(), "kid": keys.signingID}
-	text, err := token.SignedString(keys.signing)
+	text, err := t.keys.Load().sign(c)
 	if err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
+		return "", err
 	}
 	if len(text) > maxTokenText {
 		return "", fmt.Errorf("sign a token: %d characters, devices read %d", len(text), maxTokenText)
+	}
+	return text, nil
+}
+
+func (k *tokenKeys) sign(claims ownClaims) (string, error) {
+	if k == nil {
+		return "", errors.New("there is no token key yet")
+	}
+	if err := claims.check(); err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+	token.Header = map[string]any{"alg": token.Method.Alg(), "kid": k.signingID}
+	text, err := token.SignedString(k.signing)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
 	}
 	return text, nil
 }
@@ -150,31 +158,46 @@ var tokenParser = jwt.NewParser(
 // signature nobody here can check, where another satellite issued it;
 // ErrTokenInvalid for everything else that is no token of ours.
 func (t *Tokens) Verify(text string) (satellite.TokenClaims, error) {
-	keys := t.keys.Load()
-	if keys == nil {
-		return satellite.TokenClaims{}, fmt.Errorf("%w: there is no token key yet", satellite.ErrTokenInvalid)
-	}
-	if !tokenForm(text) {
-		return satellite.TokenClaims{}, fmt.Errorf("%w: at most %d letters, digits, dots, hyphens and underscores", satellite.ErrTokenInvalid, maxTokenText)
-	}
 	claims := new(registrationClaims)
-	_, err := tokenParser.ParseWithClaims(text, claims, func(token *jwt.Token) (any, error) { return keys.find(token, claims) })
-	if errors.Is(err, satellite.ErrTokenForeign) {
-		return claims.domain(), satellite.ErrTokenForeign
+	err := t.keys.Load().verify(text, maxTokenText, claims)
+	if err != nil && !errors.Is(err, satellite.ErrTokenForeign) {
+		return satellite.TokenClaims{}, err
 	}
-	if err != nil {
-		return satellite.TokenClaims{}, fmt.Errorf("%w: %v", satellite.ErrTokenInvalid, err)
+	return claims.domain(), err
+}
+
+// ownClaims are the claims of one sort of token.
+type ownClaims interface {
+	jwt.Claims
+	check() error // whether they can be of that sort at all, of whichever satellite
+}
+
+// verify reads a token of one sort into claims. The error is ErrTokenForeign
+// with the claims read, or wraps ErrTokenInvalid.
+func (k *tokenKeys) verify(text string, limit int, claims ownClaims) error {
+	if k == nil {
+		return fmt.Errorf("%w: there is no token key yet", satellite.ErrTokenInvalid)
 	}
-	return claims.domain(), nil
+	if !tokenForm(text, limit) {
+		return fmt.Errorf("%w: at most %d letters, digits, dots, hyphens and underscores", satellite.ErrTokenInvalid, limit)
+	}
+	_, err := tokenParser.ParseWithClaims(text, claims, func(token *jwt.Token) (any, error) { return k.find(token, claims) })
+	switch {
+	case errors.Is(err, satellite.ErrTokenForeign):
+		return satellite.ErrTokenForeign
+	case err != nil:
+		return fmt.Errorf("%w: %v", satellite.ErrTokenInvalid, err)
+	}
+	return nil
 }
 
 // find returns the keys that may have signed a token.
-func (k *tokenKeys) find(token *jwt.Token, claims *registrationClaims) (jwt.VerificationKeySet, error) {
+func (k *tokenKeys) find(token *jwt.Token, claims ownClaims) (jwt.VerificationKeySet, error) {
 	var none jwt.VerificationKeySet
 	if err := claims.check(); err != nil {
 		return none, err
 	}
-	if claims.Issuer != k.issuer {
+	if issuer, err := claims.GetIssuer(); err != nil || issuer != k.issuer {
 		return none, satellite.ErrTokenForeign
 	}
 	id, _ := token.Header["kid"].(string)
@@ -187,8 +210,8 @@ func (k *tokenKeys) find(token *jwt.Token, claims *registrationClaims) (jwt.Veri
 
 // tokenForm refuses early what no token looks like. The decoder alone would
 // read over line breaks.
-func tokenForm(text string) bool {
-	if len(text) == 0 || len(text) > maxTokenText {
+func tokenForm(text string, limit int) bool {
+	if len(text) == 0 || len(text) > limit {
 		return false
 	}
 	for i := range len(text) {

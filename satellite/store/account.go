@@ -119,7 +119,7 @@ func (t *transaction) SaveAccount(a satellite.Account) error {
 // its rows refer to. Events and alerts stay.
 var accountTables = []string{
 	"sent_records", "tombstones", "sync_requests", "sync_states", "usage_reports", "custom_tags", "reservations", "transfers", "pools", "lots", "licenses",
-	"tokens", "certificates", "nominations", "agreements", "agreement_acceptances", "upgrades", "authorities", "grants", "user_groups", "instances", "virtual_accounts",
+	"tokens", "certificates", "nominations", "agreements", "agreement_acceptances", "upgrades", "authorities", "grants", "api_clients", "user_groups", "instances", "virtual_accounts",
 }
 
 func (t *transaction) DeleteAccount(id satellite.AccountID) error {

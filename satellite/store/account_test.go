@@ -42,7 +42,7 @@ func TestNoTableIsForgottenWhenAnAccountEndsOrAVirtualAccountMoves(t *testing.T)
 		}
 	}
 	// Lots and transfers are moved and pools counted by the domain, tags given up, open alerts follow.
-	own := []string{"lots", "transfers", "pools", "custom_tags", "grants", "alerts"}
+	own := []string{"lots", "transfers", "pools", "custom_tags", "grants", "api_clients", "alerts"}
 	for _, table := range tablesWith(t, s, "virtual_account_id", "from_virtual_account_id", "to_virtual_account_id") {
 		if !slices.Contains(movedTables, table) && !slices.Contains(own, table) {
 			t.Errorf("the rows of table %s stay when their virtual account moves into another one", table)

@@ -19,6 +19,7 @@ type userRow struct {
 	Address      string
 	Phone        string
 	PasswordHash string
+	Generation   int64
 	Role         string
 	Language     string
 	Theme        string
@@ -27,11 +28,11 @@ type userRow struct {
 
 func (userRow) TableName() string { return "users" }
 
-var userColumns = []string{"id", "email", "email_key", "first_name", "last_name", "company", "address", "phone", "password_hash", "role", "language", "theme", "created_at"}
+var userColumns = []string{"id", "email", "email_key", "first_name", "last_name", "company", "address", "phone", "password_hash", "generation", "role", "language", "theme", "created_at"}
 
 func userToRow(u satellite.User) userRow {
 	return userRow{
-		ID: int64(u.ID), Email: u.Email, EmailKey: nameKey(u.Email), PasswordHash: u.PasswordHash,
+		ID: int64(u.ID), Email: u.Email, EmailKey: nameKey(u.Email), PasswordHash: u.PasswordHash, Generation: u.Generation,
 		FirstName: u.FirstName, LastName: u.LastName, Company: u.Company, Address: u.Address, Phone: u.Phone,
 		Role: string(u.Role), Language: u.Language, Theme: u.Theme, CreatedAt: micros(u.CreatedAt),
 	}
@@ -39,7 +40,7 @@ func userToRow(u satellite.User) userRow {
 
 func (r userRow) domain() satellite.User {
 	return satellite.User{
-		ID: satellite.UserID(r.ID), Email: r.Email, PasswordHash: r.PasswordHash,
+		ID: satellite.UserID(r.ID), Email: r.Email, PasswordHash: r.PasswordHash, Generation: r.Generation,
 		Profile: satellite.Profile{FirstName: r.FirstName, LastName: r.LastName, Company: r.Company, Address: r.Address, Phone: r.Phone},
 		Role:    satellite.Role(r.Role), Language: r.Language, Theme: r.Theme, CreatedAt: instant(r.CreatedAt),
 	}
