@@ -1,6 +1,7 @@
 package compatible
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -13,15 +14,15 @@ import (
 type account struct {
 	AccountName   string        `json:"accountName"`
 	AccountDomain string        `json:"accountDomain"`
-	AccountStatus string        `json:"accountStatus"` // ACTIVE, PENDING, INACTIVE
-	AccountType   string        `json:"accountType"`   // STANDARD, LIMITED
+	AccountStatus string        `json:"accountStatus"` // Active, Pending, Inactive
+	AccountType   string        `json:"accountType"`   // always CUSTOMER
 	Roles         []accountRole `json:"roles"`         // of who asks
 }
 
-// accountRole is a role in a virtual account, or with "" in the whole account.
+// accountRole is a role in a virtual account, or with null in the whole account.
 type accountRole struct {
-	Role           string `json:"role"`
-	VirtualAccount string `json:"virtualAccount"`
+	Role           string  `json:"role"`
+	VirtualAccount *string `json:"virtualAccount"`
 }
 
 type accounts struct {
@@ -29,75 +30,104 @@ type accounts struct {
 	Accounts []account `json:"accounts"`
 }
 
+// listAccounts lists what who asks sees; with domain, the accounts that go by it.
 func (a *api) listAccounts(ctx context.Context, c *call) (any, error) {
+	domain := c.in.text("domain")
+	if err := c.in.err(); err != nil {
+		return nil, err
+	}
 	found, err := a.service.Accounts(ctx, c.actor)
 	if err != nil {
 		return nil, err
 	}
 	answer := accounts{outcome: success, Accounts: []account{}}
 	for _, one := range found {
+		if domain != "" && !strings.EqualFold(domainOf(one), domain) {
+			continue
+		}
 		roles, err := a.roles(ctx, c.actor, one.ID)
 		if err != nil {
 			return nil, err
 		}
 		answer.Accounts = append(answer.Accounts, account{
-			AccountName: one.Name, AccountDomain: one.DomainIdentifier,
-			AccountStatus: strings.ToUpper(string(one.Status)), AccountType: strings.ToUpper(string(one.Type)), Roles: roles,
+			AccountName: one.Name, AccountDomain: domainOf(one),
+			AccountStatus: statusNames[one.Status], AccountType: "CUSTOMER", Roles: roles,
 		})
 	}
 	return answer, nil
 }
 
-// roleNames are the roles as people read them. A role on the whole satellite
+var statusNames = map[satellite.AccountStatus]string{
+	satellite.AccountActive: "Active", satellite.AccountPending: "Pending", satellite.AccountInactive: "Inactive",
+}
+
+// domainOf is never empty: clients go on with it as the name of the account.
+func domainOf(account satellite.Account) string {
+	return cmp.Or(account.DomainIdentifier, account.Name)
+}
+
+// roleNames are the roles as clients know them. A role on the whole satellite
 // shows as the one in the account that allows as much there.
 var roleNames = map[satellite.Role]string{
-	satellite.RoleSystemAdmin:          "Account Administrator",
-	satellite.RoleSystemOperator:       "Account Administrator",
-	satellite.RoleAccountAdmin:         "Account Administrator",
-	satellite.RoleAccountUser:          "Account User",
-	satellite.RoleAccountViewer:        "Account Viewer",
+	satellite.RoleSystemAdmin:          "Smart Account Administrator",
+	satellite.RoleSystemOperator:       "Smart Account Administrator",
+	satellite.RoleAccountAdmin:         "Smart Account Administrator",
+	satellite.RoleAccountUser:          "Smart Account User",
+	satellite.RoleAccountViewer:        "Smart Account Viewer",
 	satellite.RoleVirtualAccountAdmin:  "Virtual Account Administrator",
 	satellite.RoleVirtualAccountUser:   "Virtual Account User",
 	satellite.RoleVirtualAccountViewer: "Virtual Account Viewer",
 }
 
-// roles are what an actor is in an account, each once.
+// roles are what an actor is in an account, each once. A role in the whole
+// account is followed by what it amounts to in each virtual account: there are
+// clients that only look for those.
 func (a *api) roles(ctx context.Context, actor satellite.Actor, id satellite.AccountID) ([]accountRole, error) {
-	roles := []accountRole{}
-	if actor.May(satellite.ActionRead) {
-		roles = append(roles, accountRole{Role: roleNames[actor.Role]})
-	}
-	grants := slices.DeleteFunc(slices.Clone(actor.Grants), func(g satellite.Grant) bool { return g.AccountID != id })
-	if len(grants) == 0 {
-		return roles, nil
-	}
 	virtual, err := a.service.VirtualAccounts(ctx, actor, id)
 	if err != nil {
 		return nil, err
 	}
-	names := map[satellite.VirtualAccountID]string{}
-	for _, v := range virtual {
-		names[v.ID] = v.Name
+	grants := slices.DeleteFunc(slices.Clone(actor.Grants), func(g satellite.Grant) bool { return g.AccountID != id })
+	if actor.May(satellite.ActionRead) {
+		grants = append([]satellite.Grant{{AccountID: id, Role: actor.Role}}, grants...)
+	}
+	roles, seen := []accountRole{}, map[[2]string]bool{}
+	add := func(role string, in *string) {
+		key := [2]string{role}
+		if in != nil {
+			key[1] = *in
+		}
+		if !seen[key] {
+			seen[key] = true
+			roles = append(roles, accountRole{Role: role, VirtualAccount: in})
+		}
 	}
 	for _, g := range grants {
-		role := accountRole{Role: roleNames[g.Role], VirtualAccount: names[g.VirtualAccountID]}
-		if !slices.Contains(roles, role) {
-			roles = append(roles, role)
+		role := roleNames[g.Role]
+		if g.VirtualAccountID == 0 {
+			add(role, nil)
+			role = strings.Replace(role, "Smart Account", "Virtual Account", 1)
+		}
+		for _, v := range virtual {
+			if g.VirtualAccountID == 0 || g.VirtualAccountID == v.ID {
+				add(role, &v.Name)
+			}
 		}
 	}
 	return roles, nil
 }
 
-// satelliteAccount is an account with what it settles upstream.
+// satelliteAccount is an account with what it settles upstream. Every text is
+// one, never null: clients print them as they are.
 type satelliteAccount struct {
-	Name                   string   `json:"name"`
-	AccountID              string   `json:"account_id"`
-	Domain                 string   `json:"domain"`
-	CSLUTenantURL          string   `json:"cslu_tenant_url"`
-	CSSMSmartAccountID     string   `json:"cssm_smart_account_id"` // "": the upstream knows it by name
-	CSSMSmartAccountName   string   `json:"cssm_smart_account_name"`
-	CSSMVirtualAccountName string   `json:"cssm_virtual_account_name"`
-	VirtualAccounts        []string `json:"virtual_accounts"`
+	Name                   string           `json:"name"`
+	AccountID              string           `json:"account_id"`
+	Domain                 string           `json:"domain"`
+	CSLUTenantURL          string           `json:"cslu_tenant_url"`       // "": there are no tenants by address
+	CSSMSmartAccountID     string           `json:"cssm_smart_account_id"` // "": the upstream knows accounts by name
+	CSSMSmartAccountName   string           `json:"cssm_smart_account_name"`
+	CSSMVirtualAccountName string           `json:"cssm_virtual_account_name"`
+	VirtualAccounts        []virtualAccount `json:"virtual_accounts"`
 }
 
 type satelliteAccounts struct {
@@ -112,17 +142,13 @@ func (a *api) listSatelliteAccounts(ctx context.Context, c *call) (any, error) {
 	}
 	answer := satelliteAccounts{outcome: success, Accounts: []satelliteAccount{}}
 	for _, one := range found {
-		virtual, err := a.service.VirtualAccounts(ctx, c.actor, one.ID)
+		virtual, err := a.virtualAccounts(ctx, c.actor, one.ID)
 		if err != nil {
 			return nil, err
 		}
-		names := []string{}
-		for _, v := range virtual {
-			names = append(names, v.Name)
-		}
 		answer.Accounts = append(answer.Accounts, satelliteAccount{
-			Name: one.Name, AccountID: strconv.FormatInt(int64(one.ID), 10), Domain: one.DomainIdentifier,
-			CSSMSmartAccountName: one.UpstreamAccount, CSSMVirtualAccountName: one.UpstreamVirtualAccount, VirtualAccounts: names,
+			Name: one.Name, AccountID: strconv.FormatInt(int64(one.ID), 10), Domain: domainOf(one),
+			CSSMSmartAccountName: one.UpstreamAccount, CSSMVirtualAccountName: one.UpstreamVirtualAccount, VirtualAccounts: virtual,
 		})
 	}
 	return answer, nil

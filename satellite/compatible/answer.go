@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -116,7 +115,7 @@ func (a *api) refuse(err error, c echo.Context) {
 // challenge says how to come in (RFC 6750): with a token, or with another one.
 func challenge(r *http.Request) string {
 	const realm = `Bearer realm="satellite"`
-	if scheme, _, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " "); strings.EqualFold(scheme, "bearer") {
+	if scheme(r) == "bearer" {
 		return realm + `, error="invalid_token"`
 	}
 	return realm

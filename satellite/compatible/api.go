@@ -38,15 +38,19 @@ type api struct {
 }
 
 // Handler answers the paths that Owns tells.
-func Handler(options Options) http.Handler { return handler(options, defaults) }
+func Handler(options Options) http.Handler { return newAPI(options, defaults).handler(options.Log) }
 
-func handler(options Options, b bounds) http.Handler {
+func newAPI(options Options, b bounds) *api {
 	a := &api{
 		service: options.Service, now: options.Now, authenticate: options.Authenticate, bounds: b,
 		rate: newRate(options.Now, b.burst, b.refill), gate: make(gate, b.running),
 	}
 	a.table = a.routes()
-	e := web.New(options.Log)
+	return a
+}
+
+func (a *api) handler(log *slog.Logger) http.Handler {
+	e := web.New(log)
 	e.HTTPErrorHandler = a.refuse
 	// Echo's router would redirect, and match after unescaping; the table of this
 	// package is asked instead. What stays of echo is what web.New adds to it.
@@ -58,7 +62,8 @@ func handler(options Options, b bounds) http.Handler {
 type call struct {
 	actor satellite.Actor
 	names map[string]name // of the path, by placeholder
-	// in is what the client sent: the fields of the body, of a GET those of the query.
+	// in is what the client sent: the fields of the body, and where one is not
+	// there, that of the query.
 	in object
 }
 
@@ -87,7 +92,7 @@ func (a *api) serve(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if request.in, err = input(r, body); err != nil {
+	if request.in, err = input(r, body, found.form); err != nil {
 		return err
 	}
 	var answer any
@@ -107,6 +112,14 @@ func (a *api) serve(c echo.Context) error {
 // enter tells who asks, and slows him down where he asks too often.
 func (a *api) enter(c echo.Context) (satellite.Actor, error) {
 	actor, err := a.authenticate(c.Request().Context(), c.Request())
+	if satellite.KindOf(err) == satellite.KindUnauthenticated && scheme(c.Request()) != "" && scheme(c.Request()) != "bearer" {
+		// A client in the field waits for a server to come up by asking with a
+		// password until it is forbidden; with 401 it would wait for ever.
+		return actor, &satellite.Error{
+			Kind: satellite.KindForbidden, Code: "bearer-token-needed",
+			Message: "The request does not carry a bearer token, but something else. Nothing was changed.", Hint: "Get a token at /oauth/token and send it as `Authorization: Bearer TOKEN`.",
+		}
+	}
 	if err != nil {
 		return actor, err
 	}
@@ -124,18 +137,35 @@ func (a *api) enter(c echo.Context) (satellite.Actor, error) {
 }
 
 // input is what the client sent, as fields.
-func input(r *http.Request, body []byte) (object, error) {
-	if reads(r.Method) {
-		values, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil {
-			return object{}, invalid("The query of the request cannot be read.")
-		}
-		return queried(values), nil
+func input(r *http.Request, body []byte, form bool) (object, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return object{}, invalid("The query of the request cannot be read.")
 	}
-	return parse(r.Header, body)
+	fields := map[string]any{}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if fields, err = parse(r.Header, body, form); err != nil {
+			return object{}, err
+		}
+	}
+	fill(fields, query)
+	return newObject(fields), nil
 }
 
-func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+// fill adds values to the fields that have none; of one that is there twice, the first.
+func fill(fields map[string]any, values url.Values) {
+	for name := range values {
+		if fields[name] == nil {
+			fields[name] = values.Get(name)
+		}
+	}
+}
+
+// scheme is how the request says who asks, in lower case: "bearer"; "" where it does not say.
+func scheme(r *http.Request) string {
+	given, _, _ := strings.Cut(strings.TrimSpace(r.Header.Get(echo.HeaderAuthorization)), " ")
+	return strings.ToLower(given)
+}
 
 // notRouted is the answer for a path that no route has, or not with this method.
 func notRouted(c echo.Context, methods []string) error {

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,57 +58,83 @@ func (a *api) readBody(c echo.Context) ([]byte, error) {
 // byteOrderMark begins the text files of some editors.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// parse reads a body as a JSON object: without a body, or with null, it has no
-// fields. A field that stands there twice is refused, because clients and
-// servers do not agree on which of the two counts.
-func parse(header http.Header, body []byte) (object, error) {
+// parse reads the fields of a body that is a JSON object, or where form allows
+// it, a form: without a body, or with null, there are none. A field that stands
+// there twice is refused, because clients and servers do not agree on which of
+// the two counts.
+func parse(header http.Header, body []byte, form bool) (map[string]any, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, byteOrderMark))
 	if len(body) == 0 {
-		return newObject(nil), nil
+		return map[string]any{}, nil
 	}
-	if err := checkType(header); err != nil {
-		return object{}, err
+	mediaType, err := checkType(header, form)
+	if err != nil {
+		return nil, err
 	}
 	if !utf8.Valid(body) {
-		return object{}, invalid("The body is not in UTF-8.")
+		return nil, invalid("The body is not in UTF-8.")
 	}
+	if mediaType == echo.MIMEApplicationForm {
+		return parseForm(body)
+	}
+	return parseJSON(body)
+}
+
+func parseForm(body []byte) (map[string]any, error) {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, invalid("The body is not a form.")
+	}
+	fields := map[string]any{}
+	for name, all := range values {
+		if len(all) > 1 {
+			return nil, invalid("The field %s is there twice.", clip(name))
+		}
+	}
+	fill(fields, values)
+	return fields, nil
+}
+
+func parseJSON(body []byte) (map[string]any, error) {
 	var checked json.RawMessage
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(body, &checked); errors.As(err, &syntax) {
-		return object{}, invalid("The body is not JSON: it breaks off or is wrong at byte %d.", syntax.Offset)
+		return nil, invalid("The body is not JSON: it breaks off or is wrong at byte %d.", syntax.Offset)
 	} else if err != nil {
-		return object{}, invalid("The body is not JSON.")
+		return nil, invalid("The body is not JSON.")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	value, err := readValue(decoder, "", 0)
 	if err != nil {
-		return object{}, err
+		return nil, err
 	}
 	switch v := value.(type) {
 	case nil:
-		return newObject(nil), nil
+		return map[string]any{}, nil
 	case map[string]any:
-		return newObject(v), nil
+		return v, nil
 	default:
-		return object{}, invalid("The body is not a JSON object.")
+		return nil, invalid("The body is not a JSON object.")
 	}
 }
 
-// checkType refuses what does not call itself JSON in UTF-8.
-func checkType(header http.Header) error {
+// checkType refuses what does not call itself JSON in UTF-8, or where it is
+// allowed, a form.
+func checkType(header http.Header, form bool) (mediaType string, err error) {
 	given := header.Get(echo.HeaderContentType)
-	mediaType, parameters, err := mime.ParseMediaType(given)
-	charset := strings.ToLower(parameters["charset"])
-	switch {
-	case header.Get(echo.HeaderContentEncoding) != "" && !strings.EqualFold(header.Get(echo.HeaderContentEncoding), "identity"):
-	case given == "":
-		return nil
-	case err != nil || mediaType != echo.MIMEApplicationJSON && mediaType != "text/json":
-	case charset == "" || charset == "utf-8" || charset == "utf8" || charset == "us-ascii":
-		return nil
+	if given == "" {
+		given = echo.MIMEApplicationJSON
 	}
-	return web.Problem{
+	mediaType, parameters, err := mime.ParseMediaType(given)
+	known := mediaType == echo.MIMEApplicationJSON || mediaType == "text/json" || form && mediaType == echo.MIMEApplicationForm
+	charset := strings.ToLower(parameters["charset"])
+	readable := charset == "" || charset == "utf-8" || charset == "utf8" || charset == "us-ascii"
+	encoding := strings.ToLower(header.Get(echo.HeaderContentEncoding))
+	if err == nil && known && readable && (encoding == "" || encoding == "identity") {
+		return mediaType, nil
+	}
+	return "", web.Problem{
 		Status: http.StatusUnsupportedMediaType, Code: "content-type-unsupported",
 		Detail: "The body of the request has a content type that is not read here. Nothing was changed.",
 		Hint:   "Send JSON in UTF-8, as application/json.",

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -23,15 +22,6 @@ type object struct {
 }
 
 func newObject(fields map[string]any) object { return object{fields: fields, problem: new(error)} }
-
-// queried are the fields of a query; of one that is there twice, the first.
-func queried(values url.Values) object {
-	fields := map[string]any{}
-	for name := range values {
-		fields[name] = values.Get(name)
-	}
-	return newObject(fields)
-}
 
 // err is KindInvalid for the first field that is missing or wrong, named as the client writes it.
 func (o object) err() error { return *o.problem }
@@ -185,27 +175,31 @@ func (o object) requiredObjects(name string) []object {
 
 // window is the part of a list that a client asks for.
 type window struct {
-	offset int64
-	limit  int64 // math.MaxInt64: all that there are
+	offset int64 // rows to skip
+	limit  int64 // rows to show at most; math.MaxInt64: all
 }
 
-// window reads limit and offset. Without a limit, and with 0 or -1, it is everything from offset on.
+// defaultLimit is how many rows clients expect who do not say how many they want.
+const defaultLimit = 50
+
+// window reads limit and offset. A limit of -1 is all rows; with 0 a client
+// only wants to know how many there are.
 func (o object) window() window {
-	w := window{offset: o.number("offset", 0), limit: o.number("limit", 0)}
+	w := window{offset: o.number("offset", 0), limit: o.number("limit", defaultLimit)}
 	if w.offset < 0 {
 		o.wrong("offset", "must not be negative")
 	}
 	switch {
-	case w.limit < -1:
-		o.wrong("limit", "must be a number of rows, or -1 for all")
-	case w.limit < 1:
+	case w.limit == -1:
 		w.limit = math.MaxInt64
+	case w.limit < 0:
+		o.wrong("limit", "must be a number of rows, or -1 for all")
 	}
 	return w
 }
 
-// cut is the part of rows that a window shows.
+// cut is the part of rows that a window shows; never nil.
 func cut[T any](w window, rows []T) []T {
-	rows = rows[min(w.offset, int64(len(rows))):]
+	rows = append([]T{}, rows[min(w.offset, int64(len(rows))):]...)
 	return rows[:min(w.limit, int64(len(rows)))]
 }

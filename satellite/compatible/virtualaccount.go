@@ -15,8 +15,14 @@ type virtualAccount struct {
 	IsDefault   string `json:"isDefault"`
 }
 
-func virtualAccountOf(v satellite.VirtualAccount) virtualAccount {
-	return virtualAccount{Name: v.Name, Description: v.Description, IsDefault: strconv.FormatBool(v.Default)}
+// virtualAccounts are those of an account that the actor sees, the default one first.
+func (a *api) virtualAccounts(ctx context.Context, actor satellite.Actor, id satellite.AccountID) ([]virtualAccount, error) {
+	found, err := a.service.VirtualAccounts(ctx, actor, id)
+	list := []virtualAccount{}
+	for _, v := range found {
+		list = append(list, virtualAccount{Name: v.Name, Description: v.Description, IsDefault: strconv.FormatBool(v.Default)})
+	}
+	return list, err
 }
 
 type virtualAccounts struct {
@@ -29,15 +35,11 @@ func (a *api) listVirtualAccounts(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.service.VirtualAccounts(ctx, c.actor, account.ID)
+	list, err := a.virtualAccounts(ctx, c.actor, account.ID)
 	if err != nil {
 		return nil, err
 	}
-	answer := virtualAccounts{outcome: success, VirtualAccounts: []virtualAccount{}}
-	for _, v := range found {
-		answer.VirtualAccounts = append(answer.VirtualAccounts, virtualAccountOf(v))
-	}
-	return answer, nil
+	return virtualAccounts{outcome: success, VirtualAccounts: list}, nil
 }
 
 func (a *api) createVirtualAccount(ctx context.Context, c *call) (any, error) {
