@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -316,6 +317,52 @@ func findAccount(tx Tx, actor Actor, name string) (Account, error) {
 		return Account{}, fail(KindConflict, "account-ambiguous", "There are %d accounts, and none was named.", len(accounts)).hint("Name one with --account.")
 	}
 	return accounts[0], nil
+}
+
+// FindAccountByNameOrDomain is FindAccount for who may know the company but not
+// the account: where there is no account of that name, the one whose domain
+// identifier it is, without regard to case.
+//
+// KindNotFound; KindConflict where several accounts that the actor sees have the domain identifier.
+func (s *Service) FindAccountByNameOrDomain(ctx context.Context, actor Actor, name string) (account Account, err error) {
+	if err := actor.known(); err != nil {
+		return Account{}, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		account, err = findAccount(tx, actor, name)
+		if !isNotFound(err) || name == "" {
+			return err
+		}
+		missing := err
+		accounts, err := accountsOf(tx, actor)
+		if err != nil {
+			return err
+		}
+		accounts = slices.DeleteFunc(accounts, func(a Account) bool { return !strings.EqualFold(a.DomainIdentifier, name) })
+		if len(accounts) == 0 {
+			return missing
+		}
+		account, err = onlyOne(accounts, name)
+		return err
+	})
+	return account, err
+}
+
+// onlyOne is the one account with a domain identifier. KindConflict where there are more.
+func onlyOne(accounts []Account, domain string) (Account, error) {
+	if len(accounts) == 1 {
+		return accounts[0], nil
+	}
+	const shown = 10
+	var names []string
+	for _, a := range accounts[:min(shown, len(accounts))] {
+		names = append(names, strconv.Quote(a.Name))
+	}
+	if len(accounts) > shown {
+		names = append(names, "…")
+	}
+	return Account{}, fail(KindConflict, "domain-ambiguous", "%d accounts have the domain identifier %q: %s. Nothing was changed.", len(accounts), clip(domain), strings.Join(names, ", ")).
+		hint("Name the account instead.")
 }
 
 func clipRunes(text string, limit int) string {

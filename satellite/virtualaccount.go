@@ -71,6 +71,28 @@ func (s *Service) VirtualAccounts(ctx context.Context, actor Actor, accountID Ac
 	return list, err
 }
 
+// FindVirtualAccount returns the virtual account of that name (without regard to
+// case). The empty name means the default one. One that the actor does not see is none.
+//
+// KindNotFound.
+func (s *Service) FindVirtualAccount(ctx context.Context, actor Actor, accountID AccountID, name string) (virtual VirtualAccount, err error) {
+	scope, err := actor.sees(accountID, 0)
+	if err != nil {
+		return VirtualAccount{}, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		virtual, err = findVirtualAccount(tx, accountID, name)
+		if err == nil && !scope.Sees(accountID, virtual.ID) {
+			err = errVirtualAccountMissing(name)
+		}
+		return err
+	})
+	if err != nil {
+		return VirtualAccount{}, err
+	}
+	return virtual, nil
+}
+
 // SetVirtualAccount renames a virtual account or describes it anew; nil leaves
 // it as it is. Upstream it is known by its name, so the next synchronization is
 // a full one after a new name.
@@ -293,5 +315,9 @@ func findVirtualAccount(tx Tx, accountID AccountID, name string) (VirtualAccount
 			return virtual, nil
 		}
 	}
-	return VirtualAccount{}, fail(KindNotFound, "virtual-account-not-found", "There is no virtual account %q in this account.", clip(name)).hint("`satellite virtual-account list` shows those that exist.")
+	return VirtualAccount{}, errVirtualAccountMissing(name)
+}
+
+func errVirtualAccountMissing(name string) error {
+	return fail(KindNotFound, "virtual-account-not-found", "There is no virtual account %q in this account.", clip(name)).hint("`satellite virtual-account list` shows those that exist.")
 }

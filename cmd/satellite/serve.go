@@ -24,6 +24,7 @@ import (
 	"ssm/satellite"
 	"ssm/satellite/adminapi"
 	"ssm/satellite/auth"
+	"ssm/satellite/compatible"
 	"ssm/satellite/deviceapi"
 	"ssm/satellite/issuer"
 	"ssm/satellite/store"
@@ -342,7 +343,31 @@ func (s *server) consoleHandler(addresses ready) http.Handler {
 		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(s.machine.steady), Bundle: s.bundle.read,
 		DeviceURL: func() string { return addresses.DeviceURL }, Version: programVersion(), Host: hostOf(addresses.ConsoleURL), Log: s.log, ServerNotAfter: s.tls.NotAfter,
 	})
-	return e
+	return beside(e, s.compatibleHandler())
+}
+
+// beside lets the compatible API answer its paths on the console's listener.
+func beside(console, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if compatible.Owns(r.URL.Path) {
+			api.ServeHTTP(w, r)
+			return
+		}
+		console.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) compatibleHandler() http.Handler {
+	return compatible.Handler(compatible.Options{
+		Service: s.service, Log: s.log, Now: s.machine.steady,
+		// Nobody has an access token yet, so nobody comes in.
+		Authenticate: func(context.Context, *http.Request) (satellite.Actor, error) {
+			return satellite.Actor{}, &satellite.Error{
+				Kind: satellite.KindUnauthenticated, Code: "access-token-invalid",
+				Message: "The request carries no access token of this satellite. Nothing was changed.", Hint: "Get one at /oauth/token.",
+			}
+		},
+	})
 }
 
 func (s *server) apiOptions() adminapi.Options {

@@ -2,8 +2,6 @@ package adminapi
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"ssm/satellite"
@@ -121,20 +119,8 @@ func (a *api) findVirtualAccount(ctx context.Context, account satellite.Account,
 	if name == "" {
 		return 0, nil
 	}
-	list, err := a.service.VirtualAccounts(ctx, actor(ctx), account.ID)
-	if err != nil {
-		return 0, err
-	}
-	for _, v := range list {
-		if strings.EqualFold(v.Name, name) {
-			return v.ID, nil
-		}
-	}
-	return 0, &satellite.Error{
-		Kind: satellite.KindNotFound, Code: "virtual-account-not-found",
-		Message: fmt.Sprintf("There is no virtual account %q in account %q.", name, account.Name),
-		Hint:    "`satellite virtual-account list` shows those that exist.",
-	}
+	found, err := a.service.FindVirtualAccount(ctx, actor(ctx), account.ID, name)
+	return found.ID, err
 }
 
 // directory finds the names of accounts and virtual accounts for a listing.

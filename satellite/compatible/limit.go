@@ -1,0 +1,105 @@
+package compatible
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"ssm/satellite"
+)
+
+// bounds are the numbers of the API.
+type bounds struct {
+	burst, refill float64       // requests of one client at once, and per second in the long run
+	running       int           // requests that run at a time, of all clients together
+	wait          time.Duration // for one of those places
+	body          int64         // bytes
+	read          time.Duration // for the whole body to arrive
+	write         time.Duration // for a client to take a piece of the answer
+}
+
+// defaults are generous for scripts and mean to floods. A playbook sends a few
+// requests per second, a dashboard fewer; 50 a second is what a loop without a
+// pause does. Eight at a time keep two processors busy and leave the store to
+// the devices, which wait for nobody here.
+var defaults = bounds{
+	burst: 100, refill: 50, running: 8, wait: 10 * time.Second,
+	body: 1 << 20, read: 15 * time.Second, write: 30 * time.Second,
+}
+
+// rate lets each client begin so many requests per second: a bucket of tokens
+// that refills. Safe for concurrent use.
+type rate struct {
+	now           func() time.Time
+	burst, refill float64
+
+	mutex   sync.Mutex
+	buckets map[string]bucket
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// maxBuckets is when the full buckets are forgotten: they are as good as new ones.
+const maxBuckets = 1000
+
+func newRate(now func() time.Time, burst, refill float64) *rate {
+	return &rate{now: now, burst: burst, refill: refill, buckets: map[string]bucket{}}
+}
+
+// take lets a client begin a request, or tells when it may.
+func (r *rate) take(client string) (wait time.Duration, ok bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	now := r.now()
+	if len(r.buckets) >= maxBuckets {
+		for other, b := range r.buckets {
+			if r.level(b, now) >= r.burst {
+				delete(r.buckets, other)
+			}
+		}
+	}
+	b, known := r.buckets[client]
+	level := r.burst
+	if known {
+		level = r.level(b, now)
+	}
+	if level < 1 {
+		return time.Duration((1 - level) / r.refill * float64(time.Second)), false
+	}
+	r.buckets[client] = bucket{tokens: level - 1, at: now}
+	return 0, true
+}
+
+func (r *rate) level(b bucket, now time.Time) float64 {
+	return math.Min(r.burst, b.tokens+max(0, now.Sub(b.at).Seconds())*r.refill)
+}
+
+// gate lets so many requests run at a time as it has room for.
+type gate chan struct{}
+
+// run does something in a place of the gate. KindUnavailable where none became
+// free within wait; 0 waits as long as the client does.
+func (g gate) run(ctx context.Context, wait time.Duration, do func() error) error {
+	var late <-chan time.Time
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case g <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late:
+		return &satellite.Error{
+			Kind: satellite.KindUnavailable, Code: "busy",
+			Message: "Too many requests are being worked on. Nothing was changed.", Hint: "Wait as long as the header Retry-After says.",
+		}
+	}
+	defer func() { <-g }()
+	return do()
+}

@@ -1,0 +1,36 @@
+package compatible
+
+import (
+	"context"
+	"net/http"
+)
+
+// route is one call: its method, the trees in which it stands, and its path
+// below them. An open one is answered without a token; one with form also
+// reads a body that is a form, because a client in the field sends one.
+type route struct {
+	method  string
+	trees   tree
+	pattern string
+	handle  func(context.Context, *call) (any, error)
+	open    bool
+	form    bool
+}
+
+// routes is the entire surface.
+func (a *api) routes() []route {
+	get, post := http.MethodGet, http.MethodPost
+	return []route{
+		// Accounts.
+		{method: get, trees: v2, pattern: "/accounts", handle: a.listAccounts},
+		{method: post, trees: v1, pattern: "/upstream_satellites/accounts", handle: a.listSatelliteAccounts},
+
+		// Virtual accounts.
+		{method: get, trees: v1, pattern: "/accounts/{account}/virtual-accounts", handle: a.listVirtualAccounts},
+		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts", handle: a.createVirtualAccount, form: true},
+		// The same by the type of the account, such as CUSTOMER, in the path.
+		{method: get, trees: v1, pattern: "/accounts/{account}/{type}/virtual-accounts", handle: a.listVirtualAccounts},
+		{method: post, trees: v1, pattern: "/accounts/{account}/{type}/virtual-accounts", handle: a.createVirtualAccount},
+		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/delete", handle: a.deleteVirtualAccount},
+	}
+}
