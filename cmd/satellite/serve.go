@@ -339,11 +339,12 @@ func (s *server) consoleHandler(addresses ready) http.Handler {
 	e.GET("/readyz", echo.WrapHandler(health.Ready()))
 	e.GET("/metrics", echo.WrapHandler(s.metrics.Handler()))
 	adminapi.Routes(e, s.apiOptions())
+	signIns := auth.NewLimiter(s.machine.steady)
 	ui.Routes(e, ui.Options{
-		Service: s.service, Sessions: s.sessions, Limiter: auth.NewLimiter(s.machine.steady), Bundle: s.bundle.read,
+		Service: s.service, Sessions: s.sessions, Limiter: signIns, Bundle: s.bundle.read,
 		DeviceURL: func() string { return addresses.DeviceURL }, Version: programVersion(), Host: hostOf(addresses.ConsoleURL), Log: s.log, ServerNotAfter: s.tls.NotAfter,
 	})
-	return beside(e, s.compatibleHandler())
+	return beside(e, s.compatibleHandler(signIns))
 }
 
 // beside lets the compatible API answer its paths on the console's listener.
@@ -357,16 +358,9 @@ func beside(console, api http.Handler) http.Handler {
 	})
 }
 
-func (s *server) compatibleHandler() http.Handler {
+func (s *server) compatibleHandler(signIns *auth.Limiter) http.Handler {
 	return compatible.Handler(compatible.Options{
-		Service: s.service, Log: s.log, Now: s.machine.steady,
-		// Nobody has an access token yet, so nobody comes in.
-		Authenticate: func(context.Context, *http.Request) (satellite.Actor, error) {
-			return satellite.Actor{}, &satellite.Error{
-				Kind: satellite.KindUnauthenticated, Code: "access-token-invalid",
-				Message: "The request carries no access token of this satellite. Nothing was changed.", Hint: "Get one at /oauth/token.",
-			}
-		},
+		Service: s.service, Log: s.log, Now: s.machine.steady, SignIns: signIns,
 	})
 }
 

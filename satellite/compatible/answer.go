@@ -95,30 +95,25 @@ func (a *api) refuse(err error, c echo.Context) {
 	header := c.Response().Header()
 	switch p.Status {
 	case http.StatusUnauthorized:
-		header.Set(echo.HeaderWWWAuthenticate, challenge(c.Request()))
+		web.Challenge(header, c.Request())
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		if header.Get(echo.HeaderRetryAfter) == "" {
 			header.Set(echo.HeaderRetryAfter, "10")
 		}
 	}
-	text, err := encode(outcome{Status: "ERROR", StatusMessage: p.Error()})
+	status, body := p.Status, any(outcome{Status: "ERROR", StatusMessage: p.Error()})
+	if c.Path() == tokens.String() {
+		status, body = refuseToken(c, err, p)
+	}
+	text, err := encode(body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // two strings can always be encoded
 	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(text)))
-	a.begin(c, p.Status)
+	a.begin(c, status)
 	if a.deliver(c, text) != nil {
 		panic(http.ErrAbortHandler)
 	}
-}
-
-// challenge says how to come in (RFC 6750): with a token, or with another one.
-func challenge(r *http.Request) string {
-	const realm = `Bearer realm="satellite"`
-	if scheme(r) == "bearer" {
-		return realm + `, error="invalid_token"`
-	}
-	return realm
 }
 
 // seconds is a wait in whole seconds, at least one.

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"ssm/satellite"
+	"ssm/satellite/auth"
 	"ssm/satellite/web"
 )
 
@@ -22,19 +23,19 @@ type Options struct {
 	// Now is a clock of this machine that nobody sets: it measures rates and the
 	// deadlines of connections.
 	Now func() time.Time
-	// Authenticate tells who asks, by the bearer token of the request.
-	// KindUnauthenticated where there is none that holds.
-	Authenticate func(context.Context, *http.Request) (satellite.Actor, error)
+	// SignIns slows down guessing at passwords; it is the one of the console.
+	SignIns *auth.Limiter
 }
 
 type api struct {
-	service      *satellite.Service
-	now          func() time.Time
-	authenticate func(context.Context, *http.Request) (satellite.Actor, error)
-	table        []route
-	bounds       bounds
-	rate         *rate
-	gate         gate
+	service *satellite.Service
+	now     func() time.Time
+	signIns *auth.Limiter
+	table   []route
+	bounds  bounds
+	rate    *rate
+	guesses guesses
+	gate    gate
 }
 
 // Handler answers the paths that Owns tells.
@@ -42,8 +43,8 @@ func Handler(options Options) http.Handler { return newAPI(options, defaults).ha
 
 func newAPI(options Options, b bounds) *api {
 	a := &api{
-		service: options.Service, now: options.Now, authenticate: options.Authenticate, bounds: b,
-		rate: newRate(options.Now, b.burst, b.refill), gate: make(gate, b.running),
+		service: options.Service, now: options.Now, signIns: options.SignIns, bounds: b,
+		rate: newRate(options.Now, b.burst, b.refill), guesses: newGuesses(options.Now), gate: make(gate, b.running),
 	}
 	a.table = a.routes()
 	return a
@@ -65,6 +66,8 @@ type call struct {
 	// in is what the client sent: the fields of the body, and where one is not
 	// there, that of the query.
 	in object
+	// header is that of the request, answer that of the answer.
+	header, answer http.Header
 }
 
 // serve finds the handler of a request, and who asks, before it reads a byte of
@@ -82,7 +85,7 @@ func (a *api) serve(c echo.Context) error {
 		return notRouted(c, methods)
 	}
 	c.SetPath(where.tree.String() + found.pattern)
-	request := &call{names: names}
+	request := &call{names: names, header: r.Header, answer: c.Response().Header(), actor: satellite.Actor{Source: web.ClientAddress(r)}}
 	if !found.open {
 		if request.actor, err = a.enter(c); err != nil {
 			return err
@@ -111,7 +114,7 @@ func (a *api) serve(c echo.Context) error {
 
 // enter tells who asks, and slows him down where he asks too often.
 func (a *api) enter(c echo.Context) (satellite.Actor, error) {
-	actor, err := a.authenticate(c.Request().Context(), c.Request())
+	actor, err := web.Authenticate(c.Request().Context(), a.service, c.Request())
 	if satellite.KindOf(err) == satellite.KindUnauthenticated && scheme(c.Request()) != "" && scheme(c.Request()) != "bearer" {
 		// A client in the field waits for a server to come up by asking with a
 		// password until it is forbidden; with 401 it would wait for ever.

@@ -74,6 +74,16 @@ func (r *rate) take(client string) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
+// give takes a request back: it does not count.
+func (r *rate) give(client string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if b, known := r.buckets[client]; known {
+		b.tokens = math.Min(r.burst, b.tokens+1)
+		r.buckets[client] = b
+	}
+}
+
 func (r *rate) level(b bucket, now time.Time) float64 {
 	return math.Min(r.burst, b.tokens+max(0, now.Sub(b.at).Seconds())*r.refill)
 }

@@ -21,6 +21,9 @@ type route struct {
 func (a *api) routes() []route {
 	get, post := http.MethodGet, http.MethodPost
 	return []route{
+		// The token endpoint, by all its names.
+		{method: post, trees: tokens, handle: a.issueToken, open: true, form: true},
+
 		// Accounts.
 		{method: get, trees: v2, pattern: "/accounts", handle: a.listAccounts},
 		{method: post, trees: v1, pattern: "/upstream_satellites/accounts", handle: a.listSatelliteAccounts},
