@@ -59,8 +59,15 @@ func floor(t *testing.T, change func(*bounds), routes ...route) (*httptest.Serve
 	return server, log
 }
 
+// reply is the beginning of an answer.
+type reply struct {
+	status int
+	header http.Header
+	length int64 // -1: it was not told
+}
+
 // ask returns the answer with its whole body.
-func ask(t *testing.T, server *httptest.Server, method, path string, body io.Reader, headers ...string) (*http.Response, string) {
+func ask(t *testing.T, server *httptest.Server, method, path string, body io.Reader, headers ...string) (reply, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, body)
 	if err != nil {
@@ -78,20 +85,20 @@ func ask(t *testing.T, server *httptest.Server, method, path string, body io.Rea
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(text)
+	return reply{response.StatusCode, response.Header, response.ContentLength}, string(text)
 }
 
 // refusal judges an error as clients read it.
-func refusal(t *testing.T, response *http.Response, body string, status int, words string) {
+func refusal(t *testing.T, response reply, body string, status int, words string) {
 	t.Helper()
 	var problem map[string]string
 	err := json.Unmarshal([]byte(body), &problem)
-	if err != nil || len(problem) != 2 || problem["status"] != "ERROR" || problem["statusMessage"] == "" || response.Header.Get("Content-Type") != "application/json" ||
-		response.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("this is no error as clients read it: %v %s", response.Header, body)
+	if err != nil || len(problem) != 2 || problem["status"] != "ERROR" || problem["statusMessage"] == "" || response.header.Get("Content-Type") != "application/json" ||
+		response.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("this is no error as clients read it: %v %s", response.header, body)
 	}
-	if response.StatusCode != status || !strings.Contains(problem["statusMessage"], words) {
-		t.Errorf("got %d %s, want %d with %q", response.StatusCode, body, status, words)
+	if response.status != status || !strings.Contains(problem["statusMessage"], words) {
+		t.Errorf("got %d %s, want %d with %q", response.status, body, status, words)
 	}
 }
 
@@ -109,14 +116,14 @@ func TestWhatIsNotThereIsToldInJSON(t *testing.T) {
 	for method, path := range map[string]string{"DELETE": "/api/v1/things", "OPTIONS": "/api/v1/things", "BREW": "/api/v1//things/", "PATCH": "/api/v1/things"} {
 		response, body := ask(t, server, method, path, nil)
 		refusal(t, response, body, 405, "does not take this method")
-		if got := response.Header.Get("Allow"); got != "GET, HEAD, POST" {
+		if got := response.header.Get("Allow"); got != "GET, HEAD, POST" {
 			t.Errorf("%s is told to use %q", method, got)
 		}
 	}
 	response, body := ask(t, server, http.MethodGet, "/api/v1/things/a/../delete", nil)
 	refusal(t, response, body, 400, "no name")
-	if response, body := ask(t, server, http.MethodHead, "/api/v1/things", nil); response.StatusCode != 200 || body != "" || response.ContentLength != int64(len(`{"status":"SUCCESS","statusMessage":""}`)) {
-		t.Errorf("HEAD is answered %d %v %q", response.StatusCode, response.Header, body)
+	if response, body := ask(t, server, http.MethodHead, "/api/v1/things", nil); response.status != http.StatusOK || body != "" || response.length != int64(len(`{"status":"SUCCESS","statusMessage":""}`)) {
+		t.Errorf("HEAD is answered %d %v %q", response.status, response.header, body)
 	}
 	response, body = ask(t, server, http.MethodGet, "/api/v1/things?limit=%zz", nil)
 	refusal(t, response, body, 400, "query")
@@ -130,8 +137,8 @@ func TestNoHeaderAndNoFieldChangesTheMethod(t *testing.T) {
 	}}, route{method: "POST", trees: v1, pattern: "/things", handle: fine})
 	for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
 		response, body := ask(t, server, http.MethodPost, "/api/v1/things?_method=DELETE", strings.NewReader(`{"_method":"DELETE"}`), header, "DELETE")
-		if response.StatusCode != 200 || body != `{"status":"SUCCESS","statusMessage":""}` {
-			t.Errorf("with %s: %d %s", header, response.StatusCode, body)
+		if response.status != http.StatusOK || body != `{"status":"SUCCESS","statusMessage":""}` {
+			t.Errorf("with %s: %d %s", header, response.status, body)
 		}
 	}
 }
@@ -144,7 +151,7 @@ func TestAPanicAndAFaultInsideTellAReferenceAndNothingElse(t *testing.T) {
 		route{method: "GET", trees: v1, pattern: "/mute", handle: func(context.Context, *call) (any, error) { return make(chan int), nil }})
 	for path, cause := range map[string]string{"/panic": "sector 7", "/fault": "sector 8", "/mute": "unsupported type"} {
 		response, body := ask(t, server, http.MethodGet, "/api/v1"+path+"?secret=hush", nil)
-		id := response.Header.Get("X-Request-Id")
+		id := response.header.Get("X-Request-Id")
 		refusal(t, response, body, 500, "under the reference "+id)
 		if id == "" || strings.Contains(body, "sector") || strings.Contains(body, ".go:") {
 			t.Errorf("%s tells %s", path, body)
@@ -188,7 +195,7 @@ func TestABodyIsReadWithinItsBounds(t *testing.T) {
 	}
 	// What the body does not say, the query may; the body counts.
 	response, body := ask(t, server, http.MethodPost, "/api/v1/things?limit=7&offset=3&limit=9", strings.NewReader(`{"limit":5,"offset":null}`), "Content-Type", "text/json; charset=UTF-8")
-	if w := got.window(); response.StatusCode != 200 || w != (window{offset: 3, limit: 5}) {
+	if w := got.window(); response.status != http.StatusOK || w != (window{offset: 3, limit: 5}) {
 		t.Errorf("got %s, and read %+v", body, w)
 	}
 }
@@ -213,8 +220,8 @@ func TestABodyThatComesTooSlowlyOrBreaksOffHoldsNobodyUp(t *testing.T) {
 	// One place, and a body on its way: the place is still free.
 	server, _ := floor(t, func(b *bounds) { b.running, b.read = 1, 2*time.Second }, route{method: "POST", trees: v1, pattern: "/things", handle: fine})
 	slow := dial(t, server, begun)
-	if response, _ := ask(t, server, http.MethodPost, "/api/v1/things", nil); response.StatusCode != 200 {
-		t.Errorf("while another body is on its way, the answer is %d", response.StatusCode)
+	if response, _ := ask(t, server, http.MethodPost, "/api/v1/things", nil); response.status != http.StatusOK {
+		t.Errorf("while another body is on its way, the answer is %d", response.status)
 	}
 	answer, err := io.ReadAll(slow) // the server closes the connection: the rest of the body is no request
 	if text := string(answer); err != nil || !strings.HasPrefix(text, "HTTP/1.1 503 ") || !strings.Contains(text, "\r\nRetry-After: 10\r\n") || !strings.Contains(text, "did not arrive in time") {
@@ -234,17 +241,17 @@ func TestAClientThatAsksTooOftenIsToldWhenToComeBackAndOthersNotice(t *testing.T
 	t.Parallel()
 	server, _ := floor(t, func(b *bounds) { b.burst, b.refill = 3, 0.01 }, route{method: "GET", trees: v1, pattern: "/things", handle: fine})
 	for range 3 {
-		if response, body := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", "script"); response.StatusCode != 200 {
-			t.Fatalf("got %d %s", response.StatusCode, body)
+		if response, body := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", "script"); response.status != http.StatusOK {
+			t.Fatalf("got %d %s", response.status, body)
 		}
 	}
 	response, body := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", "script")
 	refusal(t, response, body, 429, "more requests than")
-	if wait := response.Header.Get("Retry-After"); wait != "100" && wait != "99" && wait != "98" {
+	if wait := response.header.Get("Retry-After"); wait != "100" && wait != "99" && wait != "98" {
 		t.Errorf("it shall wait %s seconds", wait)
 	}
-	if response, _ := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", "other"); response.StatusCode != 200 {
-		t.Errorf("another client is answered %d", response.StatusCode)
+	if response, _ := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", "other"); response.status != http.StatusOK {
+		t.Errorf("another client is answered %d", response.status)
 	}
 }
 
@@ -297,28 +304,28 @@ func TestOnlySoManyRequestsRunAtATime(t *testing.T) {
 			return success, nil
 		}}, route{method: "GET", trees: v1, pattern: "/short", handle: fine}, route{method: "GET", trees: v1, pattern: "/panic", handle: func(context.Context, *call) (any, error) { panic("gone") }})
 	for range 5 {
-		if response, _ := ask(t, server, http.MethodGet, "/api/v1/panic", nil); response.StatusCode != 500 {
-			t.Fatalf("after a panic its place is not free: %d", response.StatusCode)
+		if response, _ := ask(t, server, http.MethodGet, "/api/v1/panic", nil); response.status != 500 {
+			t.Fatalf("after a panic its place is not free: %d", response.status)
 		}
 	}
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
-			if response, body := ask(t, server, http.MethodGet, "/api/v1/long", nil); response.StatusCode != 200 {
-				t.Errorf("who runs already is answered %d %s", response.StatusCode, body)
+			if response, body := ask(t, server, http.MethodGet, "/api/v1/long", nil); response.status != http.StatusOK {
+				t.Errorf("who runs already is answered %d %s", response.status, body)
 			}
 		})
 		<-entered
 	}
 	response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil)
 	refusal(t, response, body, 503, "Too many requests")
-	if response.Header.Get("Retry-After") != "10" {
-		t.Errorf("it shall wait %q seconds", response.Header.Get("Retry-After"))
+	if response.header.Get("Retry-After") != "10" {
+		t.Errorf("it shall wait %q seconds", response.header.Get("Retry-After"))
 	}
 	close(leave)
 	group.Wait()
-	if response, _ := ask(t, server, http.MethodGet, "/api/v1/short", nil); response.StatusCode != 200 {
-		t.Errorf("afterwards the answer is %d", response.StatusCode)
+	if response, _ := ask(t, server, http.MethodGet, "/api/v1/short", nil); response.status != http.StatusOK {
+		t.Errorf("afterwards the answer is %d", response.status)
 	}
 }
 

@@ -23,14 +23,14 @@ func counted(pattern string, n, size int, row any, before func(page int) error) 
 		return listOf(struct {
 			outcome
 			Total int `json:"totalRecords"`
-		}{success, n}, "devices", func(context.Context) ([]any, error) {
+		}{success, n}, "devices", func(_ context.Context, limit int) ([]any, error) {
 			page++
 			if before != nil {
 				if err := before(page); err != nil {
 					return nil, err
 				}
 			}
-			rows := make([]any, min(size, n-sent))
+			rows := make([]any, min(size, limit, n-sent))
 			for i := range rows {
 				rows[i] = row
 			}
@@ -50,9 +50,9 @@ func TestAListComesWholeHoweverManyPagesItHas(t *testing.T) {
 			TotalRecords int
 			Devices      []string
 		}
-		if err := json.Unmarshal([]byte(body), &got); err != nil || response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/json" ||
+		if err := json.Unmarshal([]byte(body), &got); err != nil || response.status != http.StatusOK || response.header.Get("Content-Type") != "application/json" ||
 			got.Status != "SUCCESS" || got.TotalRecords != n || got.Devices == nil || len(got.Devices) != n {
-			t.Errorf("%s: %d, %v, %+v in %.200s", path, response.StatusCode, err, got, body)
+			t.Errorf("%s: %d, %v, %+v in %.200s", path, response.status, err, got, body)
 		}
 		if strings.ContainsAny(body, " \n") {
 			t.Errorf("%s is not compact: %.200s", path, body)
@@ -61,8 +61,8 @@ func TestAListComesWholeHoweverManyPagesItHas(t *testing.T) {
 	if _, body := ask(t, server, http.MethodGet, "/api/v1/one", nil); body != `{"status":"SUCCESS","statusMessage":"","totalRecords":1,"devices":["<a>"]}` {
 		t.Errorf("got %s", body)
 	}
-	if response, body := ask(t, server, http.MethodHead, "/api/v1/many", nil); response.StatusCode != 200 || body != "" {
-		t.Errorf("HEAD is answered %d %s", response.StatusCode, body)
+	if response, body := ask(t, server, http.MethodHead, "/api/v1/many", nil); response.status != http.StatusOK || body != "" {
+		t.Errorf("HEAD is answered %d %s", response.status, body)
 	}
 	if text, err := encode("a<b>&"); err != nil || string(text) != `"a<b>&"` {
 		t.Errorf("got %s, %v", text, err)
@@ -94,7 +94,7 @@ func TestAListThatFailsIsNeverTakenForAWholeOne(t *testing.T) {
 		}
 		text, err := io.ReadAll(response.Body)
 		_ = response.Body.Close()
-		if response.StatusCode != 200 || !errors.Is(err, io.ErrUnexpectedEOF) || json.Valid(text) {
+		if response.StatusCode != http.StatusOK || !errors.Is(err, io.ErrUnexpectedEOF) || json.Valid(text) {
 			t.Errorf("%s ends with %v: %d %s", path, err, response.StatusCode, text)
 		}
 	}
@@ -125,8 +125,8 @@ func TestAClientThatStallsIsGivenUpAndHoldsNoPlaceMeanwhile(t *testing.T) {
 		route{method: http.MethodGet, trees: v1, pattern: "/short", handle: fine})
 	stalled := taker(t, server, "/devices")
 	<-pages
-	if response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil); response.StatusCode != 200 {
-		t.Errorf("while a client takes its list, another is answered %d %s", response.StatusCode, body)
+	if response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil); response.status != http.StatusOK {
+		t.Errorf("while a client takes its list, another is answered %d %s", response.status, body)
 	}
 	<-time.After(600 * time.Millisecond)
 	response, err := http.ReadResponse(stalled, nil)
