@@ -45,6 +45,17 @@ func TestAccountsAreListedWithTheRolesOfWhoAsks(t *testing.T) {
 	}
 }
 
+func TestEachAccountTellsItsOwnRoles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.actor("both", satellite.Grant{AccountID: w.accounts[tokyo].ID, Role: satellite.RoleAccountViewer}, satellite.Grant{AccountID: w.accounts[labs].ID, Role: satellite.RoleAccountAdmin})
+	got := w.send("both", http.MethodGet, accountsPath, "").body
+	ofLabs, ofTokyo, _ := strings.Cut(got, tokyo)
+	if !strings.Contains(ofLabs, "Smart Account Administrator") || strings.Contains(ofLabs, "Viewer") || !strings.Contains(ofTokyo, "Smart Account Viewer") || strings.Contains(ofTokyo, "Administrator") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestARoleThatIsHeldTwiceIsToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -61,8 +61,10 @@ func TestAListComesWholeHoweverManyPagesItHas(t *testing.T) {
 	if _, body := ask(t, server, http.MethodGet, "/api/v1/one", nil); body != `{"status":"SUCCESS","statusMessage":"","totalRecords":1,"devices":["<a>"]}` {
 		t.Errorf("got %s", body)
 	}
-	if response, body := ask(t, server, http.MethodHead, "/api/v1/many", nil); response.status != http.StatusOK || body != "" {
-		t.Errorf("HEAD is answered %d %s", response.status, body)
+	pages := 0
+	server, _ = floor(t, nil, counted("/counted", 2501, 500, "a", func(int) error { pages++; return nil }))
+	if response, body := ask(t, server, http.MethodHead, "/api/v1/counted", nil); response.status != http.StatusOK || body != "" || pages != 1 {
+		t.Errorf("HEAD is answered %d %s, for which %d pages were read", response.status, body, pages)
 	}
 	if text, err := encode("a<b>&"); err != nil || string(text) != `"a<b>&"` {
 		t.Errorf("got %s, %v", text, err)
@@ -100,6 +102,33 @@ func TestAListThatFailsIsNeverTakenForAWholeOne(t *testing.T) {
 	}
 	if text := log.String(); !strings.Contains(text, "sector 7") || !strings.Contains(text, "sector 8") {
 		t.Errorf("the log does not tell why: %s", text)
+	}
+}
+
+func TestAPageOfAListTakesItsPlaceAmongTheRequests(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{0, 1} {
+		reached, leave := make(chan struct{}), make(chan struct{})
+		server, _ := floor(t, func(b *bounds) { b.running, b.wait = 1, 50*time.Millisecond },
+			counted("/devices", 3, 1, "a", func(page int) error {
+				if page == at {
+					close(reached)
+					<-leave
+				}
+				return nil
+			}), route{method: http.MethodGet, trees: v1, pattern: "/short", handle: fine})
+		done := make(chan string)
+		go func() {
+			_, body := ask(t, server, http.MethodGet, "/api/v1/devices", nil)
+			done <- body
+		}()
+		<-reached
+		response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil)
+		refusal(t, response, body, 503, "Too many requests")
+		close(leave)
+		if body := <-done; !strings.HasSuffix(body, `["a","a","a"]}`) {
+			t.Errorf("the list is %s", body)
+		}
 	}
 }
 
