@@ -117,7 +117,7 @@ func TestNobodyComesInWithoutATokenThatHolds(t *testing.T) {
 		t.Errorf("the challenge is %q", got.header.Get("WWW-Authenticate"))
 	}
 	w.refused(w.send("", http.MethodGet, accountsPath, "", "Authorization", "Basic YTpi"), 403, "bearer token")
-	w.done(w.send("", http.MethodGet, accountsPath, "", "Authorization", "bEARER stranger"), `{"status":"SUCCESS","statusMessage":"","accounts":[]}`)
+	w.done(w.send("", http.MethodGet, accountsPath, "", "Authorization", "bEARER "+w.tokens["stranger"]), `{"status":"SUCCESS","statusMessage":"","accounts":[]}`)
 	var problem map[string]string
 	if err := json.Unmarshal([]byte(w.send("", http.MethodGet, accountsPath, "").body), &problem); err != nil || len(problem) != 2 {
 		t.Errorf("an error has two fields, not %v (%v)", problem, err)

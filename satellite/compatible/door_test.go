@@ -51,9 +51,10 @@ func floor(t *testing.T, change func(*bounds), routes ...route) (*httptest.Serve
 		change(&b)
 	}
 	log := new(lines)
-	a := newAPI(Options{Now: machine, Authenticate: func(_ context.Context, r *http.Request) (satellite.Actor, error) {
+	a := newAPI(Options{Now: machine}, b)
+	a.authenticate = func(r *http.Request) (satellite.Actor, error) {
 		return satellite.Actor{Name: r.Header.Get("X-Actor"), Role: satellite.RoleSystemUser}, nil
-	}}, b)
+	}
 	a.table = routes
 	server := httptest.NewServer(a.handler(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	t.Cleanup(server.Close)
@@ -336,7 +337,7 @@ func TestBoundsAreGenerousForScripts(t *testing.T) {
 	if d := defaults; d.burst < 100 || d.refill < 50 || d.running != 8 || d.wait != 10*time.Second || d.body != 1<<20 {
 		t.Errorf("the bounds are %+v", d)
 	}
-	if slices.ContainsFunc(new(api).routes(), func(r route) bool { return r.open }) {
+	if slices.ContainsFunc(new(api).routes(), func(r route) bool { return r.open != (r.trees == tokens) }) {
 		t.Error("only the token endpoint is open")
 	}
 }

@@ -2,10 +2,10 @@ package compatible_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -46,12 +46,12 @@ const (
 	labs  = "Acme Labs"
 )
 
-// administrator is who furnishes the world, by the name of his token.
+// administrator is who furnishes the world.
 const administrator = "system-admin"
 
-// world is a satellite with the compatible API. An actor's token is his name:
-// of each role one, in tokyo, and where the role is one of a virtual account,
-// in its "Lab 1"; "stranger" has no role anywhere.
+// world is a satellite with the compatible API, and users with access tokens: of
+// each role one, in tokyo, and where the role is one of a virtual account, in
+// its "Lab 1"; "stranger" has no role anywhere.
 type world struct {
 	t        *testing.T
 	store    *store.Store
@@ -61,13 +61,17 @@ type world struct {
 	upstream *upstream
 	accounts map[string]satellite.Account
 	actors   map[string]satellite.Actor
+	signer   *auth.Tokens
+	signIns  *auth.Limiter
+	client   satellite.APIClient // which the users come by
+	tokens   map[string]string   // access tokens, by the name of the actor
 	server   *httptest.Server
 }
 
 // newWorld has both accounts with licenses in them, and no device.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, folder: t.TempDir(), upstream: newUpstream(t), accounts: map[string]satellite.Account{}, actors: map[string]satellite.Actor{}}
+	w := &world{t: t, folder: t.TempDir(), upstream: newUpstream(t), accounts: map[string]satellite.Account{}, actors: map[string]satellite.Actor{}, signer: auth.NewTokens(), signIns: auth.NewLimiter(machine), tokens: map[string]string{}}
 	w.keys = must(certs.LoadKeyFile(filepath.Join(w.folder, "key")))(t)
 	w.store = must(store.Open(t.Context(), store.Options{Path: filepath.Join(w.folder, "satellite.db")}))(t)
 	t.Cleanup(func() {
@@ -75,22 +79,26 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
+	var err error
 	w.service = must(satellite.New(t.Context(), satellite.Ports{
-		Store: w.store, Issuer: issuer.New(w.keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(1), Secrets: w.keys,
+		Store: w.store, Issuer: issuer.New(w.keys), Tokens: w.signer, Passwords: auth.NewPasswords(1), Secrets: w.keys,
 		Observer: silent{}, Now: clock, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: w.folder}))(t)
 	w.server = httptest.NewServer(compatible.Handler(compatible.Options{
-		Service: w.service, Log: slog.New(slog.DiscardHandler), Now: machine, Authenticate: w.authenticate,
+		Service: w.service, Log: slog.New(slog.DiscardHandler), Now: machine, SignIns: w.signIns,
 	}))
 	t.Cleanup(w.server.Close)
-	w.actors[administrator] = satellite.Actor{Name: administrator, Role: satellite.RoleSystemAdmin}
+	w.client, _, err = w.service.CreateAPIClient(t.Context(), satellite.Actor{Name: "local:0", Role: satellite.RoleSystemAdmin}, "scripts", satellite.Grant{Role: satellite.RoleSystemUser})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range satellite.SystemRoles {
+		w.user(string(role), role)
+	}
 	must(w.service.TrustRoots(t.Context(), w.actors[administrator], certs.EncodePEM(w.upstream.root.Certificate)))(t)
 	w.account(tokyo, "admin@tokyo.example")
 	w.account(labs, "admin@labs.example")
 	lab := must(w.service.CreateVirtualAccount(t.Context(), w.actors[administrator], w.accounts[tokyo].ID, "Lab 1", "実験室"))(t)
-	for _, role := range satellite.SystemRoles {
-		w.actors[string(role)] = satellite.Actor{Name: string(role), Role: role}
-	}
 	for _, role := range satellite.AccountRoles {
 		w.actor(string(role), satellite.Grant{AccountID: lab.AccountID, Role: role})
 	}
@@ -101,18 +109,32 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// authenticate takes the name of an actor for his token.
-func (w *world) authenticate(_ context.Context, r *http.Request) (satellite.Actor, error) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if actor, known := w.actors[token]; known && strings.EqualFold(scheme, "bearer") {
-		return actor, nil
-	}
-	return satellite.Actor{}, &satellite.Error{Kind: satellite.KindUnauthenticated, Code: "access-token-invalid", Message: "This is no access token. Nothing was changed."}
-}
-
 // actor lets somebody in with these roles.
 func (w *world) actor(name string, grants ...satellite.Grant) {
-	w.actors[name] = satellite.Actor{Name: name, Role: satellite.RoleSystemUser, Grants: grants}
+	w.t.Helper()
+	w.user(name, satellite.RoleSystemUser, grants...)
+}
+
+// user makes a user with these roles, and the access token that he would get
+// for his password.
+func (w *world) user(name string, role satellite.Role, grants ...satellite.Grant) {
+	w.t.Helper()
+	var user satellite.User
+	err := w.store.Update(w.t.Context(), func(tx satellite.Tx) (err error) {
+		user, err = tx.CreateUser(satellite.User{Email: name, Role: role, CreatedAt: now})
+		for _, g := range grants {
+			err = errors.Join(err, tx.SaveGrant(satellite.HeldGrant{Holder: satellite.Holder{UserID: user.ID}, Grant: g, GrantedAt: now}))
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.actors[name] = satellite.Actor{UserID: user.ID, Name: name, Role: role, Grants: grants}
+	w.tokens[name] = must(w.signer.SignAccess(satellite.AccessClaims{
+		Issuer: w.service.ID(), ID: name, APIClientID: w.client.ID, ClientGeneration: w.client.Generation, UserID: user.ID,
+		IssuedAt: now, ExpiresAt: now.Add(satellite.AccessTokenLife),
+	}))(w.t)
 }
 
 // account makes an account that the upstream vouches for, with its licenses.
@@ -175,10 +197,15 @@ type reply struct {
 	body   string
 }
 
-// send asks with headers, given as names and values in turn. Without a token nobody asks.
-func (w *world) send(token, method, path, body string, headers ...string) reply {
+// send asks as somebody, with headers given as names and values in turn. Who is
+// no actor stands for a token; "" shows none.
+func (w *world) send(actor, method, path, body string, headers ...string) reply {
 	w.t.Helper()
 	request := must(http.NewRequestWithContext(w.t.Context(), method, w.server.URL+path, strings.NewReader(body)))(w.t)
+	token, known := w.tokens[actor]
+	if !known {
+		token = actor
+	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -194,9 +221,9 @@ func (w *world) send(token, method, path, body string, headers ...string) reply 
 }
 
 // v1 asks below /api/v1, with JSON.
-func (w *world) v1(token, method, path, body string) reply {
+func (w *world) v1(actor, method, path, body string) reply {
 	w.t.Helper()
-	return w.send(token, method, "/api/v1"+path, body, "Content-Type", "application/json")
+	return w.send(actor, method, "/api/v1"+path, body, "Content-Type", "application/json")
 }
 
 // done is an answer that must be a success, in exactly these words.
