@@ -132,8 +132,11 @@ func (i Instance) Name() string {
 type InstanceFilter struct {
 	AccountID        AccountID
 	VirtualAccountID VirtualAccountID
-	Search           string // prefix of serial number, host name or product id
-	Scope            Scope
+	// VirtualAccounts are names in the account, without regard to case; none: all.
+	// The store knows no names: Service makes the scope of them.
+	VirtualAccounts []string
+	Search          string // prefix of serial number, host name or product id
+	Scope           Scope
 }
 
 // InstanceDetails is an instance with the names that a person reads.
@@ -142,43 +145,6 @@ type InstanceDetails struct {
 	Account        string
 	VirtualAccount string
 	Licenses       []Holding
-}
-
-// Instances lists product instances in the order of their registration.
-func (s *Service) Instances(ctx context.Context, actor Actor, filter InstanceFilter, page Page) (list []InstanceDetails, err error) {
-	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
-		return nil, err
-	}
-	now := s.Now()
-	err = s.store.View(ctx, func(tx Tx) error {
-		instances, err := tx.Instances(filter, page.bounded())
-		if err != nil {
-			return err
-		}
-		list = list[:0]
-		names := namesOf(tx)
-		for _, instance := range instances {
-			details, err := names.details(instance.StateAt(now))
-			if err != nil {
-				return err
-			}
-			list = append(list, details)
-		}
-		return nil
-	})
-	return list, err
-}
-
-// CountInstances counts product instances.
-func (s *Service) CountInstances(ctx context.Context, actor Actor, filter InstanceFilter) (count int64, err error) {
-	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
-		return 0, err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
-		count, err = tx.CountInstances(filter)
-		return err
-	})
-	return count, err
 }
 
 // InstanceQuery names one instance: by PIID, or by product id and serial number.

@@ -35,7 +35,18 @@ type part struct {
 // the order in which they are: perpetual first, then the latest end, then by the
 // upstream's id.
 func partsOf(virtual VirtualAccountID, lots []Lot, transfers []LotTransfer, now time.Time) []part {
-	byLot := map[string]*part{}
+	parts := slices.DeleteFunc(allPartsOf(virtual, lots, transfers), func(p part) bool { return !p.lot.liveAt(now) })
+	slices.SortFunc(parts, func(a, b part) int {
+		return cmp.Or(compareTerms(a.lot, b.lot), cmp.Compare(a.lot.UpstreamID, b.lot.UpstreamID))
+	})
+	return parts
+}
+
+// allPartsOf are the parts that a virtual account has after all transfers, of
+// lots that are live, to come or ended, in no order. Of a lot that shrank below
+// what was moved away, its home has none.
+func allPartsOf(virtual VirtualAccountID, lots []Lot, transfers []LotTransfer) []part {
+	byLot := make(map[string]*part, len(lots))
 	add := func(lot Lot, quantity int64) {
 		if byLot[lot.UpstreamID] == nil {
 			byLot[lot.UpstreamID] = &part{lot: lot}
@@ -54,13 +65,10 @@ func partsOf(virtual VirtualAccountID, lots []Lot, transfers []LotTransfer, now 
 	}
 	parts := make([]part, 0, len(byLot))
 	for _, p := range byLot {
-		if p.quantity > 0 && p.lot.liveAt(now) {
+		if p.quantity > 0 {
 			parts = append(parts, *p)
 		}
 	}
-	slices.SortFunc(parts, func(a, b part) int {
-		return cmp.Or(compareTerms(a.lot, b.lot), cmp.Compare(a.lot.UpstreamID, b.lot.UpstreamID))
-	})
 	return parts
 }
 

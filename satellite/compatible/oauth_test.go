@@ -296,3 +296,21 @@ func TestATokenEndsWithItsHourItsClientAndItsSatellite(t *testing.T) {
 	must(w.service.RevokeAPIClient(t.Context(), w.actors[administrator], w.client.ClientID))(t)
 	w.refused(w.send("stranger", http.MethodGet, accountsPath, ""), 401, "has ended")
 }
+
+var _ = calls(map[string]golden{
+	"POST token ": {
+		file: "token", volatile: []string{"access_token"},
+		fields: []field{{"access_token", "string", "never"}, {"token_type", "string", "never"}, {"expires_in", "number", "never"}},
+		answers: map[string]func(*world) reply{
+			"full": func(w *world) reply { return w.tokenOf(satellite.Grant{Role: satellite.RoleSystemAdmin}) },
+			// Who may do nothing gets a token that does nothing.
+			"empty": func(w *world) reply { return w.tokenOf(satellite.Grant{Role: satellite.RoleSystemUser}) },
+		},
+	},
+})
+
+func (w *world) tokenOf(g satellite.Grant) reply {
+	w.t.Helper()
+	client, secret := w.program("golden", g)
+	return w.token("/oauth/token", asForm, "grant_type=client_credentials&client_id="+client.ClientID+"&client_secret="+secret)
+}

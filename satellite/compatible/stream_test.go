@@ -15,9 +15,9 @@ import (
 	"ssm/satellite"
 )
 
-// counted is a route with a list of n rows, of which each page has size; what
+// countedRows is a route with a list of n rows, of which each page has size; what
 // happens before a page is told its number, from 0.
-func counted(pattern string, n, size int, row any, before func(page int) error) route {
+func countedRows(pattern string, n, size int, row any, before func(page int) error) route {
 	return route{method: http.MethodGet, trees: v1, pattern: pattern, handle: func(context.Context, *call) (any, error) {
 		sent, page := 0, -1
 		return listOf(struct {
@@ -42,7 +42,7 @@ func counted(pattern string, n, size int, row any, before func(page int) error) 
 
 func TestAListComesWholeHoweverManyPagesItHas(t *testing.T) {
 	t.Parallel()
-	server, _ := floor(t, nil, counted("/none", 0, 10, "a", nil), counted("/one", 1, 10, "<a>", nil), counted("/exact", 20, 10, "a", nil), counted("/many", 2501, 500, "a", nil))
+	server, _ := floor(t, nil, countedRows("/none", 0, 10, "a", nil), countedRows("/one", 1, 10, "<a>", nil), countedRows("/exact", 20, 10, "a", nil), countedRows("/many", 2501, 500, "a", nil))
 	for path, n := range map[string]int{"/none": 0, "/one": 1, "/exact": 20, "/many": 2501} {
 		response, body := ask(t, server, http.MethodGet, "/api/v1"+path, nil)
 		var got struct {
@@ -62,8 +62,8 @@ func TestAListComesWholeHoweverManyPagesItHas(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	pages := 0
-	server, _ = floor(t, nil, counted("/counted", 2501, 500, "a", func(int) error { pages++; return nil }))
-	if response, body := ask(t, server, http.MethodHead, "/api/v1/counted", nil); response.status != http.StatusOK || body != "" || pages != 1 {
+	server, _ = floor(t, nil, countedRows("/countedRows", 2501, 500, "a", func(int) error { pages++; return nil }))
+	if response, body := ask(t, server, http.MethodHead, "/api/v1/countedRows", nil); response.status != http.StatusOK || body != "" || pages != 1 {
 		t.Errorf("HEAD is answered %d %s, for which %d pages were read", response.status, body, pages)
 	}
 	if text, err := encode("a<b>&"); err != nil || string(text) != `"a<b>&"` {
@@ -83,10 +83,10 @@ func TestAListThatFailsIsNeverTakenForAWholeOne(t *testing.T) {
 	}
 	fault := func() error { return errors.New("sector 7") }
 	server, log := floor(t, nil,
-		counted("/first", 10, 5, "a", failing(0, func() error {
+		countedRows("/first", 10, 5, "a", failing(0, func() error {
 			return &satellite.Error{Kind: satellite.KindNotFound, Code: "gone", Message: "It is gone."}
 		})),
-		counted("/second", 10, 5, "a", failing(1, fault)), counted("/last", 10, 5, "a", failing(2, fault)), counted("/panic", 10, 5, "a", failing(1, func() error { panic("sector 8") })))
+		countedRows("/second", 10, 5, "a", failing(1, fault)), countedRows("/last", 10, 5, "a", failing(2, fault)), countedRows("/panic", 10, 5, "a", failing(1, func() error { panic("sector 8") })))
 	response, body := ask(t, server, http.MethodGet, "/api/v1/first", nil)
 	refusal(t, response, body, 404, "It is gone.")
 	for _, path := range []string{"/second", "/last", "/panic"} {
@@ -110,7 +110,7 @@ func TestAPageOfAListTakesItsPlaceAmongTheRequests(t *testing.T) {
 	for _, at := range []int{0, 1} {
 		reached, leave := make(chan struct{}), make(chan struct{})
 		server, _ := floor(t, func(b *bounds) { b.running, b.wait = 1, 50*time.Millisecond },
-			counted("/devices", 3, 1, "a", func(page int) error {
+			countedRows("/devices", 3, 1, "a", func(page int) error {
 				if page == at {
 					close(reached)
 					<-leave
@@ -150,7 +150,7 @@ func TestAClientThatStallsIsGivenUpAndHoldsNoPlaceMeanwhile(t *testing.T) {
 	const length = 128 // pages: more than what the system keeps of a connection
 	pages := make(chan int, length+1)
 	server, log := floor(t, func(b *bounds) { b.running, b.write = 1, 300*time.Millisecond },
-		counted("/devices", length, 1, strings.Repeat("a", 256<<10), func(page int) error { pages <- page; return nil }),
+		countedRows("/devices", length, 1, strings.Repeat("a", 256<<10), func(page int) error { pages <- page; return nil }),
 		route{method: http.MethodGet, trees: v1, pattern: "/short", handle: fine})
 	stalled := taker(t, server, "/devices")
 	<-pages
@@ -174,7 +174,7 @@ func TestAClientThatStallsIsGivenUpAndHoldsNoPlaceMeanwhile(t *testing.T) {
 func TestAClientThatReadsSlowlyGetsEverything(t *testing.T) {
 	t.Parallel()
 	const pages = 32
-	server, _ := floor(t, func(b *bounds) { b.write = 500 * time.Millisecond }, counted("/devices", pages, 1, strings.Repeat("a", 256<<10), nil))
+	server, _ := floor(t, func(b *bounds) { b.write = 500 * time.Millisecond }, countedRows("/devices", pages, 1, strings.Repeat("a", 256<<10), nil))
 	response, err := http.ReadResponse(taker(t, server, "/devices"), nil)
 	if err != nil {
 		t.Fatal(err)
