@@ -32,5 +32,22 @@ func (a *api) routes() []route {
 		{method: get, trees: v1, pattern: "/accounts/{account}/{type}/virtual-accounts", handle: a.listVirtualAccounts},
 		{method: post, trees: v1, pattern: "/accounts/{account}/{type}/virtual-accounts", handle: a.createVirtualAccount},
 		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/delete", handle: a.deleteVirtualAccount},
+
+		// Devices.
+		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/devices/transfer", handle: a.transferDevices},
+		{method: post, trees: v2 | v3, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/devices/remove", handle: a.removeDevices},
+		// The same with virtualAccountName in the query.
+		{method: post, trees: v2 | v3, pattern: "/accounts/{account}/devices/remove", handle: a.removeDevicesByName},
+
+		// Licenses.
+		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/licenses/transfer", handle: a.transferLicenses},
+
+		// Reservations.
+		{method: post, trees: v1 | v2, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/reserve-licenses", handle: a.reserveLicenses},
+
+		// Tokens.
+		{method: get, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/tokens", handle: a.listTokens},
+		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/tokens", handle: a.createToken},
+		{method: post, trees: v1, pattern: "/accounts/{account}/virtual-accounts/{virtual_account}/tokens/revoke", handle: a.revokeTokens},
 	}
 }
