@@ -135,7 +135,9 @@ type Tx interface {
 	Token(TokenID) (Token, error)
 	TokenByHash([sha256.Size]byte) (Token, error)
 	Tokens(TokenFilter, Page) ([]Token, error) // newest first; Page.After is an id to stay below
-	SaveToken(Token) error                     // uses and revocation
+	// WorkingTokens lists the tokens that can be used at an instant, those that live longest first.
+	WorkingTokens(virtual VirtualAccountID, now time.Time, limit int) ([]Token, error)
+	SaveToken(Token) error // uses and revocation
 
 	// Product instances.
 	CreateInstance(Instance) (Instance, error)

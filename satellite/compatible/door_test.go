@@ -90,8 +90,8 @@ func ask(t *testing.T, server *httptest.Server, method, path string, body io.Rea
 	return reply{response.StatusCode, response.Header, response.ContentLength}, string(text)
 }
 
-// refusal judges an error as clients read it.
-func refusal(t *testing.T, response reply, body string, status int, words string) {
+// refusedAs judges an error as clients read it.
+func refusedAs(t *testing.T, response reply, body string, status int, words string) {
 	t.Helper()
 	var problem map[string]string
 	err := json.Unmarshal([]byte(body), &problem)
@@ -113,22 +113,22 @@ func TestWhatIsNotThereIsToldInJSON(t *testing.T) {
 		route{method: "POST", trees: v1, pattern: "/things/{account}/delete", handle: fine})
 	for _, path := range []string{"/api/v1", "/api/v1/", "/api/v1/nothing", "/services/api/smart-accounts-and-licensing/v2/things", "/api/v1/things/a%2Fdelete", "/oauth/token", "/api/v1/things;x"} {
 		response, body := ask(t, server, http.MethodGet, path, nil)
-		refusal(t, response, body, 404, "nothing at this address")
+		refusedAs(t, response, body, 404, "nothing at this address")
 	}
 	for method, path := range map[string]string{"DELETE": "/api/v1/things", "OPTIONS": "/api/v1/things", "BREW": "/api/v1//things/", "PATCH": "/api/v1/things"} {
 		response, body := ask(t, server, method, path, nil)
-		refusal(t, response, body, 405, "does not take this method")
+		refusedAs(t, response, body, 405, "does not take this method")
 		if got := response.header.Get("Allow"); got != "GET, HEAD, POST" {
 			t.Errorf("%s is told to use %q", method, got)
 		}
 	}
 	response, body := ask(t, server, http.MethodGet, "/api/v1/things/a/../delete", nil)
-	refusal(t, response, body, 400, "no name")
+	refusedAs(t, response, body, 400, "no name")
 	if response, body := ask(t, server, http.MethodHead, "/api/v1/things", nil); response.status != http.StatusOK || body != "" || response.length != int64(len(`{"status":"SUCCESS","statusMessage":""}`)) {
 		t.Errorf("HEAD is answered %d %v %q", response.status, response.header, body)
 	}
 	response, body = ask(t, server, http.MethodGet, "/api/v1/things?limit=%zz", nil)
-	refusal(t, response, body, 400, "query")
+	refusedAs(t, response, body, 400, "query")
 }
 
 func TestNoHeaderAndNoFieldChangesTheMethod(t *testing.T) {
@@ -154,7 +154,7 @@ func TestAPanicAndAFaultInsideTellAReferenceAndNothingElse(t *testing.T) {
 	for path, cause := range map[string]string{"/panic": "sector 7", "/fault": "sector 8", "/mute": "unsupported type"} {
 		response, body := ask(t, server, http.MethodGet, "/api/v1"+path+"?secret=hush", nil)
 		id := response.header.Get("X-Request-Id")
-		refusal(t, response, body, 500, "under the reference "+id)
+		refusedAs(t, response, body, 500, "under the reference "+id)
 		if id == "" || strings.Contains(body, "sector") || strings.Contains(body, ".go:") {
 			t.Errorf("%s tells %s", path, body)
 		}
@@ -190,7 +190,7 @@ func TestABodyIsReadWithinItsBounds(t *testing.T) {
 		"a name that is no secret <>": {strings.NewReader(`{"<b>":1,"<b>":1}`), "application/json", 400, "The field <b> is there twice"},
 	} {
 		response, body := ask(t, server, http.MethodPost, "/api/v1/things", c.body, "Content-Type", c.kind)
-		refusal(t, response, body, c.status, c.words)
+		refusedAs(t, response, body, c.status, c.words)
 		if strings.Contains(body, `\u003c`) {
 			t.Errorf("%s is escaped as for a page: %s", name, body)
 		}
@@ -253,7 +253,7 @@ func TestAClientThatAsksTooOftenIsToldWhenToComeBackAndOthersNotice(t *testing.T
 		}
 	}
 	response, body := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", "script")
-	refusal(t, response, body, 429, "more requests than")
+	refusedAs(t, response, body, 429, "more requests than")
 	if wait := response.header.Get("Retry-After"); wait != "100" && wait != "99" && wait != "98" {
 		t.Errorf("it shall wait %s seconds", wait)
 	}
@@ -321,7 +321,7 @@ func TestOnlySoManyRequestsRunAtATime(t *testing.T) {
 		<-entered
 	}
 	response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil)
-	refusal(t, response, body, 503, "Too many requests")
+	refusedAs(t, response, body, 503, "Too many requests")
 	if response.header.Get("Retry-After") != "10" {
 		t.Errorf("it shall wait %q seconds", response.header.Get("Retry-After"))
 	}

@@ -88,7 +88,7 @@ func TestAListThatFailsIsNeverTakenForAWholeOne(t *testing.T) {
 		})),
 		countedRows("/second", 10, 5, "a", failing(1, fault)), countedRows("/last", 10, 5, "a", failing(2, fault)), countedRows("/panic", 10, 5, "a", failing(1, func() error { panic("sector 8") })))
 	response, body := ask(t, server, http.MethodGet, "/api/v1/first", nil)
-	refusal(t, response, body, 404, "It is gone.")
+	refusedAs(t, response, body, 404, "It is gone.")
 	for _, path := range []string{"/second", "/last", "/panic"} {
 		response, err := server.Client().Get(server.URL + "/api/v1" + path)
 		if err != nil {
@@ -124,7 +124,7 @@ func TestAPageOfAListTakesItsPlaceAmongTheRequests(t *testing.T) {
 		}()
 		<-reached
 		response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil)
-		refusal(t, response, body, 503, "Too many requests")
+		refusedAs(t, response, body, 503, "Too many requests")
 		close(leave)
 		if body := <-done; !strings.HasSuffix(body, `["a","a","a"]}`) {
 			t.Errorf("the list is %s", body)
