@@ -142,27 +142,30 @@ func (t *transaction) SavePool(p satellite.Pool) (satellite.Pool, error) {
 	return p, err
 }
 
-// poolNames is a pool with its license and the names that a person reads.
-type poolNames struct {
-	Counters       poolRow    `gorm:"embedded"`
-	License        licenseRow `gorm:"embedded"`
-	VirtualAccount string
-}
-
-const poolQuery = `SELECT ` + poolColumns + `, ` + licenseColumns + `, v.name AS virtual_account
+const poolQuery = `SELECT ` + poolColumns + `, ` + licenseColumns + `, v.name
 	FROM pools p JOIN licenses l ON l.id = p.license_id JOIN virtual_accounts v ON v.id = p.virtual_account_id`
 
-func (r poolNames) domain() satellite.PoolRow {
-	r.License.ID, r.License.AccountID = r.Counters.LicenseID, r.Counters.AccountID
-	return satellite.PoolRow{Pool: r.Counters.domain(), License: r.License.domain(), VirtualAccount: r.VirtualAccount}
-}
-
-func poolsOf(rows []poolNames) []satellite.PoolRow {
-	list := make([]satellite.PoolRow, len(rows))
-	for i, r := range rows {
-		list[i] = r.domain()
+// pools reads the rows of poolQuery: pools with their licenses and the names
+// that a person reads. Scanned by hand, because clients poll them by the thousand.
+func (t *transaction) pools(query string, args ...any) (list []satellite.PoolRow, err error) {
+	rows, err := t.db.Raw(query, args...).Rows()
+	if err != nil {
+		return nil, err
 	}
-	return list
+	defer func() { _ = rows.Close() }()
+	list = []satellite.PoolRow{}
+	var counters poolRow
+	var license licenseRow
+	var virtualAccount string
+	into := append(append(counters.fields(), license.meaning()...), &virtualAccount)
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		license.ID, license.AccountID = counters.LicenseID, counters.AccountID
+		list = append(list, satellite.PoolRow{Pool: counters.domain(), License: license.domain(), VirtualAccount: virtualAccount})
+	}
+	return list, rows.Err()
 }
 
 func (t *transaction) Pools(filter satellite.PoolFilter) ([]satellite.PoolRow, error) {
@@ -182,21 +185,15 @@ func (t *transaction) Pools(filter satellite.PoolFilter) ([]satellite.PoolRow, e
 	if !filter.Scope.All {
 		query, args = query+` AND (p.account_id IN ? OR p.virtual_account_id IN ?)`, append(args, filter.Scope.Accounts, filter.Scope.VirtualAccounts)
 	}
-	var rows []poolNames
-	err := t.db.Raw(query+` ORDER BY l.name, l.tag, v.name`, args...).Scan(&rows).Error
-	return poolsOf(rows), err
+	return t.pools(query+` ORDER BY l.name, l.tag, v.name`, args...)
 }
 
 func (t *transaction) PoolsDue(now time.Time, limit int) ([]satellite.PoolRow, error) {
-	var rows []poolNames
-	err := t.db.Raw(poolQuery+` WHERE p.purchased_until <> 0 AND p.purchased_until <= ? ORDER BY p.purchased_until LIMIT ?`, micros(now), limit).Scan(&rows).Error
-	return poolsOf(rows), err
+	return t.pools(poolQuery+` WHERE p.purchased_until <> 0 AND p.purchased_until <= ? ORDER BY p.purchased_until LIMIT ?`, micros(now), limit)
 }
 
 func (t *transaction) ChangedPools(account satellite.AccountID, after int64, limit int) ([]satellite.PoolRow, error) {
-	var rows []poolNames
-	err := t.db.Raw(poolQuery+` WHERE p.account_id = ? AND p.change_number > ? ORDER BY p.change_number LIMIT ?`, account, after, limit).Scan(&rows).Error
-	return poolsOf(rows), err
+	return t.pools(poolQuery+` WHERE p.account_id = ? AND p.change_number > ? ORDER BY p.change_number LIMIT ?`, account, after, limit)
 }
 
 // holdingQuery reads what devices use, each with its license and pool.

@@ -4,31 +4,30 @@ import (
 	"ssm/satellite"
 )
 
-// transferRow is a transfer with the lot that it is a part of.
-type transferRow struct {
-	Lot                  lotRow `gorm:"embedded"`
-	FromVirtualAccountID int64
-	ToVirtualAccountID   int64
-	Moved                int64
-	At                   int64
-}
-
 // transferQuery reads transfers from the side that has the index: the lots
 // follow by their numbers.
-var transferQuery = `SELECT ` + lotFields + `, t.from_virtual_account_id, t.to_virtual_account_id, t.quantity AS moved, t.at
+var transferQuery = `SELECT ` + lotFields + `, t.from_virtual_account_id, t.to_virtual_account_id, t.quantity, t.at
 	FROM transfers t CROSS JOIN lots o ON o.account_id = t.account_id AND o.upstream_id = t.lot AND o.license_id = t.license_id`
 
-func (t *transaction) transfers(query string, args ...any) ([]satellite.LotTransfer, error) {
-	var rows []transferRow
-	err := t.db.Raw(query+` ORDER BY o.upstream_id, t.from_virtual_account_id, t.to_virtual_account_id`, args...).Scan(&rows).Error
-	list := make([]satellite.LotTransfer, len(rows))
-	for i, r := range rows {
-		list[i] = satellite.LotTransfer{
-			Lot: r.Lot.domain(), From: satellite.VirtualAccountID(r.FromVirtualAccountID), To: satellite.VirtualAccountID(r.ToVirtualAccountID),
-			Quantity: r.Moved, At: instant(r.At),
-		}
+func (t *transaction) transfers(query string, args ...any) (list []satellite.LotTransfer, err error) {
+	rows, err := t.db.Raw(query+` ORDER BY o.upstream_id, t.from_virtual_account_id, t.to_virtual_account_id`, args...).Rows()
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	defer func() { _ = rows.Close() }()
+	list = []satellite.LotTransfer{}
+	var lot lotRow
+	var from, to, quantity, at int64
+	into := append(lot.fields(), &from, &to, &quantity, &at)
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		list = append(list, satellite.LotTransfer{
+			Lot: lot.domain(), From: satellite.VirtualAccountID(from), To: satellite.VirtualAccountID(to), Quantity: quantity, At: instant(at),
+		})
+	}
+	return list, rows.Err()
 }
 
 func (t *transaction) LotTransfers(virtual satellite.VirtualAccountID, license satellite.LicenseID) ([]satellite.LotTransfer, error) {

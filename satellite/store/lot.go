@@ -33,6 +33,13 @@ func (r lotRow) domain() satellite.Lot {
 	}
 }
 
+// fields is where lotColumns go.
+func (r *lotRow) fields() []any {
+	return []any{
+		&r.ID, &r.AccountID, &r.UpstreamID, &r.VirtualAccountID, &r.LicenseID, &r.Type, &r.Quantity, &r.StartAt, &r.EndAt, &r.OrderNumber, &r.SubscriptionID,
+	}
+}
+
 func lotsOf(rows []lotRow) []satellite.Lot {
 	lots := make([]satellite.Lot, len(rows))
 	for i, r := range rows {

@@ -134,6 +134,14 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			return err
 		},
 		"Holdings": func(tx satellite.Tx) error { _, err := tx.Holdings(instance.ID); return err },
+		"HoldingsOf": func(tx satellite.Tx) error {
+			_, err := tx.HoldingsOf([]satellite.InstanceID{instance.ID, 7, 8})
+			return err
+		},
+		"Pools of virtual accounts": func(tx satellite.Tx) error {
+			_, err := tx.Pools(satellite.PoolFilter{Scope: satellite.Scope{VirtualAccounts: []satellite.VirtualAccountID{virtual, virtual + 1}}, AccountID: account})
+			return err
+		},
 		"UsagesOf": func(tx satellite.Tx) error { _, err := tx.UsagesOf(virtual, license, next); return err },
 		"SaveUsage": func(tx satellite.Tx) error {
 			return tx.SaveUsage(satellite.Usage{InstanceID: instance.ID, VirtualAccountID: virtual, LicenseID: license, Count: 1})
@@ -234,6 +242,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			"of a virtual account seen by roles": {Scope: some, VirtualAccountID: virtual}, "seen by roles by prefix": {Scope: some, Search: "F"},
 		} {
 			m["devices "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Instances(filter, page); return err }
+			m["cursor of devices "+name] = func(tx satellite.Tx) error { _, err := tx.InstanceCursor(filter, 10); return err }
 			if name != "all" {
 				m["count of devices "+name] = func(tx satellite.Tx) error { _, err := tx.CountInstances(filter); return err }
 			}
@@ -260,6 +269,8 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			"of an account with closed ones": {Scope: all, AccountID: account, Closed: true}, "with closed ones seen by a role": {Scope: one, Closed: true},
 			"of an account seen by roles": {Scope: some, AccountID: account},
 		} {
+			m["cursor of alerts "+name] = func(tx satellite.Tx) error { _, err := tx.AlertCursor(filter, 10); return err }
+			m["count of alerts "+name] = func(tx satellite.Tx) error { _, err := tx.CountAlerts(filter); return err }
 			m["alerts "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Alerts(filter, page); return err }
 		}
 		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
@@ -269,8 +280,8 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 
 // sorts are the statements that may sort: what they sort is a handful of rows.
 var sorts = []string{
-	"VirtualAccounts",                // of one account
-	"Pools",                          // one row for each license and virtual account
+	"VirtualAccounts",                    // of one account
+	"Pools", "Pools of virtual accounts", // one row for each license and virtual account
 	"Holdings",                       // of one device
 	"Lots",                           // of one license
 	"LotTransfers", "LotTransfersOf", // of one license in one virtual account; of one account, at a sync
@@ -281,6 +292,40 @@ var sorts = []string{
 
 // scans are the tables that may be read from end to end: they hold a handful of rows.
 var scans = regexp.MustCompile(`^SCAN (nodes|v|l|a|accounts|virtual_accounts|sync_requests|\(subquery-\d+\)|CONSTANT ROW|\d+ CONSTANT ROWS?)(\b|$)`)
+
+// What a person pages through is counted, and passed over, without reading a
+// single row: the index has all that it takes.
+func TestPlacesAreCountedAndPassedOverInTheirIndexAlone(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "satellite.db"))
+	for name, scope := range map[string]satellite.Scope{
+		"an account": {Accounts: []satellite.AccountID{1}}, "a virtual account": {VirtualAccounts: []satellite.VirtualAccountID{1}},
+	} {
+		for _, count := range []func(satellite.Tx) error{
+			func(tx satellite.Tx) error {
+				_, err := tx.CountInstances(satellite.InstanceFilter{Scope: scope})
+				return err
+			},
+			func(tx satellite.Tx) error {
+				_, err := tx.InstanceCursor(satellite.InstanceFilter{Scope: scope}, 10)
+				return err
+			},
+			func(tx satellite.Tx) error { _, err := tx.CountAlerts(satellite.AlertFilter{Scope: scope}); return err },
+			func(tx satellite.Tx) error {
+				_, err := tx.AlertCursor(satellite.AlertFilter{Scope: scope}, 10)
+				return err
+			},
+		} {
+			for _, st := range statementsOf(t, s, name, count) {
+				for _, step := range plan(t, s, st) {
+					if !strings.Contains(step, "USING COVERING INDEX") {
+						t.Errorf("%s is read beside its index: %s\n%s", name, step, st.text)
+					}
+				}
+			}
+		}
+	}
+}
 
 var errPlanned = errors.New("the statements are known")
 

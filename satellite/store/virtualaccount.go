@@ -116,12 +116,11 @@ func (t *transaction) MoveVirtualAccount(from, to satellite.VirtualAccountID) er
 // buryPools leaves a tombstone for each pool of a virtual account: upstream
 // they are known by its name.
 func (t *transaction) buryPools(id satellite.VirtualAccountID) error {
-	var pools []poolNames
-	if err := t.db.Raw(poolQuery+` WHERE p.virtual_account_id = ?`, id).Scan(&pools).Error; err != nil {
+	pools, err := t.pools(poolQuery+` WHERE p.virtual_account_id = ?`, id)
+	if err != nil {
 		return err
 	}
-	for _, p := range pools {
-		row := p.domain()
+	for _, row := range pools {
 		if err := t.bury(row.AccountID, wire.RecordUsage, row.VirtualAccount+"\t"+row.License.Tag); err != nil {
 			return err
 		}

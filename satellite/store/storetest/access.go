@@ -268,6 +268,57 @@ func compareListings(t *testing.T, s satellite.Store, what string, scope satelli
 			}
 		}
 		same(t, "count of "+what, int64(wanted))(tx.CountInstances(satellite.InstanceFilter{AccountID: account, VirtualAccountID: virtual, Scope: scope}))
-		return nil
+		if virtual == 0 {
+			same(t, "count of alerts of "+what, int64(wanted))(tx.CountAlerts(satellite.AlertFilter{AccountID: account, Type: satellite.AlertFailedToConnect, Scope: scope}))
+		}
+		return compareCursors(t, tx, what, scope, account, virtual, wanted)
 	})
+}
+
+// compareCursors passes over so many rows, and reads the rest.
+func compareCursors(t *testing.T, tx satellite.Tx, what string, scope satellite.Scope, account satellite.AccountID, virtual satellite.VirtualAccountID, wanted int) error {
+	t.Helper()
+	everything := satellite.Page{Limit: 1000}
+	for skip := range int64(wanted) + 3 {
+		for _, search := range []string{"", "S"} {
+			filter := satellite.InstanceFilter{AccountID: account, VirtualAccountID: virtual, Scope: scope, Search: search}
+			all, err := tx.Instances(filter, everything)
+			if err != nil {
+				return err
+			}
+			after, err := tx.InstanceCursor(filter, skip)
+			if err != nil {
+				return err
+			}
+			rest, err := tx.Instances(filter, satellite.Page{After: after, Limit: 1000})
+			if err != nil {
+				return err
+			}
+			equal(t, fmt.Sprintf("devices of %s behind %d", what, skip), len(rest), len(all[min(skip, int64(len(all))):]))
+			if len(rest) > 0 {
+				equal(t, "the first of them", rest[0], all[skip])
+			}
+		}
+		if virtual != 0 {
+			continue
+		}
+		filter := satellite.AlertFilter{AccountID: account, Type: satellite.AlertFailedToConnect, Scope: scope}
+		all, err := tx.Alerts(filter, everything)
+		if err != nil {
+			return err
+		}
+		after, err := tx.AlertCursor(filter, skip)
+		if err != nil {
+			return err
+		}
+		rest, err := tx.Alerts(filter, satellite.Page{After: after, Limit: 1000})
+		if err != nil {
+			return err
+		}
+		equal(t, fmt.Sprintf("alerts of %s behind %d", what, skip), len(rest), len(all[min(skip, int64(len(all))):]))
+		if len(rest) > 0 {
+			equal(t, "the first of them", rest[0], all[skip])
+		}
+	}
+	return nil
 }

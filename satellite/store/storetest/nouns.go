@@ -176,6 +176,8 @@ func (n *nouns) compare(t *testing.T, tx satellite.Tx) {
 	same(t, "pools", []satellite.PoolRow{row})(tx.Pools(satellite.PoolFilter{Scope: everything, AccountID: n.account.ID, VirtualAccountID: n.virtual.ID, Tag: n.license.Tag}))
 	same(t, "changed pools", []satellite.PoolRow{row})(tx.ChangedPools(n.account.ID, 0, 10))
 	same(t, "holdings", []satellite.Holding{{Usage: n.usage, License: n.license, Pool: n.pool}})(tx.Holdings(n.instance.ID))
+	same(t, "holdings of several", map[satellite.InstanceID][]satellite.Holding{n.instance.ID: {{Usage: n.usage, License: n.license, Pool: n.pool}}})(
+		tx.HoldingsOf([]satellite.InstanceID{n.instance.ID, n.instance.ID + 1}))
 	same(t, "usages", []satellite.UsageRow{{
 		PIID: n.instance.PIID, Hostname: n.instance.Hostname, UDIPID: n.instance.UDIPID, UDISerialNumber: n.instance.UDISerialNumber, Count: n.usage.Count,
 	}})(tx.UsagesOf(n.virtual.ID, n.license.ID, page))
