@@ -47,7 +47,7 @@ func Routes(e *echo.Echo, options Options) {
 
 func mount(e *echo.Echo, options Options, doors ...echo.MiddlewareFunc) {
 	a := &api{service: options.Service, version: options.Version, temporaryFolder: options.TemporaryFolder}
-	group := e.Group(Prefix, append(doors, decodePath)...)
+	group := e.Group(Prefix, append(doors, decodePath, tagged)...)
 	described := humaecho.NewWithGroup(e, group, configuration(options.Version))
 	a.routes(described)
 	serveDescription(group, described.OpenAPI())
@@ -79,6 +79,7 @@ func serveDescription(group *echo.Group, document *huma.OpenAPI) {
 	if err != nil {
 		panic("the description of the API cannot be encoded: " + err.Error())
 	}
-	group.GET("/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+json", asJSON) })
-	group.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+yaml", asYAML) })
+	reading := []string{http.MethodGet, http.MethodHead}
+	group.Match(reading, "/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+json", asJSON) })
+	group.Match(reading, "/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+yaml", asYAML) })
 }
