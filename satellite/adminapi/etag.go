@@ -1,12 +1,10 @@
 package adminapi
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -28,86 +26,31 @@ func tagged(next echo.HandlerFunc) echo.HandlerFunc {
 		if !reads(c.Request().Method) {
 			return next(c)
 		}
-		response := c.Response()
-		held := &heldAnswer{ResponseWriter: response.Writer, limit: maxTagged}
-		response.Writer = held
-		answered := false
-		defer func() {
-			response.Writer = held.ResponseWriter
-			if !answered && !held.passing {
-				response.Committed = false // nothing has left yet: the error can still be told
-			}
-		}()
-		if err := next(c); err != nil {
+		held := &heldAnswer{limit: maxTagged, holds: func(status int, contentType string) bool {
+			return status == http.StatusOK && isJSON(contentType)
+		}}
+		if err := held.hold(c, func() error { return next(c) }); err != nil || !held.waiting() {
 			return err
 		}
-		answered = true
 		return held.sendTagged(c)
 	}
 }
 
-// heldAnswer keeps an answer that is JSON back until it is whole, or over its limit.
-type heldAnswer struct {
-	http.ResponseWriter
-	limit   int
-	status  int // 0 until a handler has set it
-	body    bytes.Buffer
-	passing bool // not held back, or no longer
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (h *heldAnswer) Unwrap() http.ResponseWriter { return h.ResponseWriter }
-
-func (h *heldAnswer) WriteHeader(status int) {
-	h.status = status
-	if status != http.StatusOK || !isJSON(h.Header().Get(echo.HeaderContentType)) {
-		h.pass()
-	}
-}
-
-func (h *heldAnswer) Write(content []byte) (int, error) {
-	if !h.passing && h.body.Len()+len(content) > h.limit {
-		h.pass()
-		if _, err := h.ResponseWriter.Write(h.body.Bytes()); err != nil {
-			return 0, err
-		}
-		h.body = bytes.Buffer{}
-	}
-	if h.passing {
-		return h.ResponseWriter.Write(content)
-	}
-	return h.body.Write(content)
-}
-
-func (h *heldAnswer) pass() {
-	h.passing = true
-	h.ResponseWriter.WriteHeader(h.status)
-}
-
-// sendTagged lets an answer that was held back go, with its tag or as 304.
+// sendTagged lets the answer that waits go with its tag, or as 304.
 func (h *heldAnswer) sendTagged(c echo.Context) error {
-	if h.passing || h.status == 0 {
-		return nil
-	}
 	sum := sha256.Sum256(h.body.Bytes())
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	header := h.Header()
 	header.Set("ETag", tag)
 	header.Set(echo.HeaderCacheControl, "private, no-cache")
-	if matches(c.Request().Header.Values("If-None-Match"), tag) {
-		header.Del(echo.HeaderContentType)
-		// For the log, which has counted what was held back.
-		c.Response().Status, c.Response().Size = http.StatusNotModified, 0
-		h.ResponseWriter.WriteHeader(http.StatusNotModified)
-		return nil
+	if !matches(c.Request().Header.Values("If-None-Match"), tag) {
+		return h.send()
 	}
-	header.Set(echo.HeaderContentLength, strconv.Itoa(h.body.Len()))
-	h.ResponseWriter.WriteHeader(h.status)
-	if c.Request().Method == http.MethodHead {
-		return nil
-	}
-	_, err := h.ResponseWriter.Write(h.body.Bytes())
-	return err
+	header.Del(echo.HeaderContentType)
+	// For the log, which has counted what was held back.
+	c.Response().Status, c.Response().Size = http.StatusNotModified, 0
+	h.ResponseWriter.WriteHeader(http.StatusNotModified)
+	return nil
 }
 
 // isJSON tells whether a content type is JSON, but no refusal.

@@ -16,7 +16,7 @@ import (
 func TestAnAnswerTooLargeForATagGoesOutWhole(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
-	held := &heldAnswer{ResponseWriter: recorder, limit: 10}
+	held := &heldAnswer{ResponseWriter: recorder, limit: 10, holds: func(int, string) bool { return true }}
 	held.Header().Set("Content-Type", "application/json")
 	held.WriteHeader(http.StatusOK)
 	for _, part := range []string{"[1,2,3", ",4", ",5,6", ",7]"} {

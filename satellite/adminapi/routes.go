@@ -152,6 +152,9 @@ func register[I, O any](r huma.API, method, path, id, tag, summary string, handl
 	for _, option := range options {
 		option(&op)
 	}
+	if !reads(method) {
+		documentKey(&op)
+	}
 	huma.Register(r, op, handle)
 }
 
