@@ -23,7 +23,7 @@ func TestAnAnswerTooLargeForATagGoesOutWhole(t *testing.T) {
 		if n, err := held.Write([]byte(part)); n != len(part) || err != nil {
 			t.Fatalf("wrote %d of %q: %v", n, part, err)
 		}
-		if wide := held.body.Len(); wide > 10 {
+		if wide := held.body.Len(); wide > 10 || held.passing && wide > 0 {
 			t.Errorf("%d bytes are held back", wide)
 		}
 	}
