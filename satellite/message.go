@@ -134,22 +134,32 @@ func keep(tx Tx, requester string, request *wire.Request, answer reply, now time
 	return tx.SaveReply(requester, request.Header.Nonce, text, now)
 }
 
-// ForgetReplies drops the answers that no repeat within the allowed skew can
-// ask for any more.
+// ForgetReplies drops the answers that no repeat can ask for any more: those of
+// devices after the allowed skew, and those of keys that have ended.
 func (s *Service) ForgetReplies(ctx context.Context, now time.Time) error {
 	kept := max(2*s.options.DeviceClockSkew, time.Hour) + time.Minute
 	if s.options.DeviceClockSkew < 0 {
 		// Nothing but the nonce keeps an old message from being sent again.
 		kept = s.options.CertificateLife
 	}
-	before := now.Add(-kept)
+	return errors.Join(
+		s.forget(ctx, func(tx Tx, limit int) (int64, error) { return tx.DeleteRepliesBefore(now.Add(-kept), limit) }),
+		s.forget(ctx, func(tx Tx, limit int) (int64, error) {
+			return tx.DeleteIdempotencyClaimsBefore(now.Add(-keyLife), limit)
+		}),
+	)
+}
+
+// forget drops rows, a few in each transaction.
+func (s *Service) forget(ctx context.Context, drop func(tx Tx, limit int) (int64, error)) error {
+	const few = 500
 	for {
 		var dropped int64
 		err := s.store.Update(ctx, func(tx Tx) (err error) {
-			dropped, err = tx.DeleteRepliesBefore(before, 500)
+			dropped, err = drop(tx, few)
 			return err
 		})
-		if err != nil || dropped < 500 {
+		if err != nil || dropped < few {
 			return err
 		}
 	}

@@ -77,6 +77,7 @@ type Service struct {
 	randomMutex sync.Mutex
 	writers     sync.Map // AccountID -> *accountWriter
 	syncs       sync.Map // AccountID -> *sync.Mutex: one exchange at a time
+	keys        sync.Map // who and Idempotency-Key -> struct{}: the request is under way
 	setup       setupCode
 	clockLock   sync.Mutex // one change of the clock's row at a time
 }
@@ -153,16 +154,25 @@ func (s *Service) ensureIdentity(ctx context.Context) error {
 type recorder func(Event) error
 
 // update is Store.Update with the recorder of one actor at one instant.
-// errUnchanged rolls back and is no error.
+// errUnchanged rolls back and is no error. The first change of a request with an
+// Idempotency-Key carries its claim.
 func (s *Service) update(ctx context.Context, actor Actor, now time.Time, f func(Tx, recorder) error) error {
+	claim := claimOf(ctx, actor)
 	err := s.store.Update(ctx, func(tx Tx) error {
-		return f(tx, func(e Event) error {
+		err := f(tx, func(e Event) error {
 			e.At, e.Actor, e.Source = now, actor.Name, actor.Source
 			return tx.Record(e)
 		})
+		if err != nil {
+			return err
+		}
+		return claim.take(tx, now)
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil
+	}
+	if err == nil && claim != nil {
+		claim.taken.Store(true)
 	}
 	return err
 }

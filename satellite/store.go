@@ -266,4 +266,10 @@ type Tx interface {
 	// SwapSent replaces the hash of a record as it was last sent and returns
 	// the one before; the zero hash stands for "not sent".
 	SwapSent(account AccountID, kind, key string, hash [sha256.Size]byte) ([sha256.Size]byte, error)
+
+	// Idempotency keys.
+	IdempotencyClaim(actor, key string) (IdempotencyClaim, error)
+	SaveIdempotencyClaim(IdempotencyClaim) error // replaces the one of the key
+	CountIdempotencyClaims(actor string) (int64, error)
+	DeleteIdempotencyClaimsBefore(at time.Time, limit int) (int64, error)
 }

@@ -237,7 +237,7 @@ func TestTemplatesHoldNoTextOfTheirOwn(t *testing.T) {
 	markup := regexp.MustCompile(`(?s)<[^>]*>`)
 	shown := regexp.MustCompile(`(?:aria-label|placeholder|title|alt)="[^"{]*[A-Za-z][^"{]*"`)
 	word := regexp.MustCompile(`[A-Za-z]{2,}|[\p{Hiragana}\p{Katakana}\p{Han}]`)
-	inline := regexp.MustCompile(`\sstyle=|\son[a-z]+=|<style|<script|#[0-9a-fA-F]{3,8}\b`)
+	inline := regexp.MustCompile(`\sstyle=|\son[a-z]+=|<style|<script(\s*>|[^>]*>[^<])|#[0-9a-fA-F]{3,8}\b`)
 	for file, text := range sources(t) {
 		if !strings.HasSuffix(file, ".html") {
 			continue

@@ -20,6 +20,7 @@ import (
 
 	"ssm/certs"
 	"ssm/satellite"
+	"ssm/satellite/adminapi"
 	"ssm/satellite/auth"
 	"ssm/satellite/issuer"
 	"ssm/satellite/store"
@@ -67,6 +68,7 @@ func newSite(t *testing.T) *site {
 		Version: "1.4.0", Host: "sat-01.tsukishiro.example",
 	}
 	Routes(e, options)
+	adminapi.Routes(e, adminapi.Options{Service: s.service, Sessions: options.Sessions, TemporaryFolder: folder})
 	resultPages(e, newConsole(options))
 	s.server = httptest.NewUnstartedServer(e)
 	s.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)

@@ -63,6 +63,9 @@ func Routes(e *echo.Echo, options Options) {
 	signedIn.post("/synchronization/:id/request", makeRequest)
 	signedIn.upload("/synchronization/:id/response", maxResponseUpload, applyResponse)
 
+	// Beside the API itself, which adminapi answers.
+	signedIn.get("/api/v2/docs", showAPIReference)
+
 	e.GET("/static/*", echo.WrapHandler(kit.Handler()))
 	e.HEAD("/static/*", echo.WrapHandler(kit.Handler()))
 	e.RouteNotFound("/*", c.notFound)

@@ -327,6 +327,8 @@ func TestEveryRouteAsksEveryRole(t *testing.T) {
 func (f *accessFixture) ask(r route, role string, p place) {
 	f.t.Helper()
 	got := f.request(r, role, p, r.query)
+	method, path, _ := strings.Cut(r.name, " ")
+	checkAnswer(f.t, documentOnce(), method, path, got)
 	want := r.expected(role, p)
 	if !slices.Contains(want, got.status) {
 		f.t.Errorf("%s as %s about %s: status %d, want one of %v: %.300s", r.name, roleOf[role], p.virtual, got.status, want, got.body)

@@ -151,7 +151,8 @@ func (f *accessFixture) furnish(n int, p place) {
 		}
 		credential := sha256.Sum256([]byte(p.virtual))
 		instance, err := tx.CreateInstance(satellite.Instance{
-			PIID: names["piid"], AccountID: account.ID, VirtualAccountID: virtual.ID, Credential: credential, Hostname: p.virtual, RegistrationState: satellite.Registered,
+			AuthorizationState: satellite.NoLicensesInUse,
+			PIID:               names["piid"], AccountID: account.ID, VirtualAccountID: virtual.ID, Credential: credential, Hostname: p.virtual, RegistrationState: satellite.Registered,
 			Identity: satellite.Identity{UDIPID: "C9800-CL-K9", UDISerialNumber: names["serial"], SoftwareTag: "regid.2018-05.com.cisco.WLC_9500C,1.0_85665885-b865-4e32-8184-5510412fcb54"},
 		})
 		if err != nil {
@@ -159,7 +160,7 @@ func (f *accessFixture) furnish(n int, p place) {
 		}
 		_, pool := tx.SavePool(satellite.Pool{AccountID: account.ID, VirtualAccountID: virtual.ID, LicenseID: license.ID, InUse: 1})
 		_, report := tx.CreateReport(satellite.Report{AccountID: account.ID, Digest: p.virtual, Raw: []byte{1}, PIID: instance.PIID, Key: satellite.ReportKey{Identity: instance.Identity, ReportID: 1, Tag: tag}, State: satellite.ReportReceived})
-		_, alert := tx.OpenAlert(satellite.Alert{AccountID: account.ID, VirtualAccountID: virtual.ID, Type: satellite.AlertInsufficientLicenses, Key: p.virtual, Source: p.virtual, OpenedAt: now})
+		_, alert := tx.OpenAlert(satellite.Alert{AccountID: account.ID, VirtualAccountID: virtual.ID, Type: satellite.AlertInsufficientLicenses, Severity: satellite.Major, Key: p.virtual, Source: p.virtual, OpenedAt: now})
 		_, mail := tx.CreateMail(satellite.Mail{Recipient: "a@example.com", Body: must(f.keys.Seal("mail", []byte("text")))(f.t), Subject: "Approval", CreatedAt: now})
 		return errors.Join(pool, report, alert, mail,
 			tx.Record(satellite.Event{At: now, Type: satellite.EventDeviceAuthorized, AccountID: account.ID, PIID: instance.PIID, Message: "Device " + p.virtual + " is authorized."}),

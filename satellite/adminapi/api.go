@@ -47,8 +47,9 @@ func Routes(e *echo.Echo, options Options) {
 
 func mount(e *echo.Echo, options Options, doors ...echo.MiddlewareFunc) {
 	a := &api{service: options.Service, version: options.Version, temporaryFolder: options.TemporaryFolder}
-	group := e.Group(Prefix, append(doors, decodePath)...)
+	group := e.Group(Prefix, append(doors, decodePath, tagged)...)
 	described := humaecho.NewWithGroup(e, group, configuration(options.Version))
+	described.UseMiddleware(a.once)
 	a.routes(described)
 	serveDescription(group, described.OpenAPI())
 }
@@ -58,7 +59,9 @@ func mount(e *echo.Echo, options Options, doors ...echo.MiddlewareFunc) {
 func configuration(version string) huma.Config {
 	config := huma.DefaultConfig("Software licensing satellite", version)
 	config.Info.Description = "What an administrator does on the satellite, for scripts. Times are RFC 3339 in UTC, null when never. " +
-		"Errors are problem documents (RFC 9457) with a stable code and a hint."
+		"Errors are problem documents (RFC 9457) with a stable code and a hint. " +
+		"Reads carry an ETag. A write that takes and gives no file may carry an Idempotency-Key, so that it can be sent again after a broken connection without being carried out twice; " +
+		"with one, it is carried out to its end even if the connection breaks."
 	config.Servers = []*huma.Server{{URL: Prefix}}
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
 	config.OpenAPIPath = "" // served by serveDescription
@@ -80,6 +83,7 @@ func serveDescription(group *echo.Group, document *huma.OpenAPI) {
 	if err != nil {
 		panic("the description of the API cannot be encoded: " + err.Error())
 	}
-	group.GET("/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+json", asJSON) })
-	group.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+yaml", asYAML) })
+	reading := []string{http.MethodGet, http.MethodHead}
+	group.Match(reading, "/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+json", asJSON) })
+	group.Match(reading, "/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/openapi+yaml", asYAML) })
 }

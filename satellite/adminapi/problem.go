@@ -45,10 +45,7 @@ func problemOf(requestID string, status int, message string, errs []error) probl
 		// What a handler returned is the one error; Kind says what it is.
 		err = errors.Join(append(errs, errors.New(message))...)
 	case http.StatusRequestEntityTooLarge:
-		err = &satellite.Error{
-			Kind: satellite.KindTooLarge, Code: "request-too-large",
-			Message: "The body of the request is larger than is read here. Nothing was changed.", Hint: "Send less at once.",
-		}
+		err = errRequestTooLarge()
 	case http.StatusUnsupportedMediaType:
 		err = web.Problem{
 			Status: status, Code: "content-type-unsupported",
@@ -100,6 +97,13 @@ func invalid(what string) error {
 		Kind: satellite.KindInvalid, Code: "request-invalid",
 		Message: "The request is not valid: " + what + " Nothing was changed.",
 		Hint:    Prefix + "/openapi.json describes every field.",
+	}
+}
+
+func errRequestTooLarge() error {
+	return &satellite.Error{
+		Kind: satellite.KindTooLarge, Code: "request-too-large",
+		Message: "The body of the request is larger than is read here. Nothing was changed.", Hint: "Send less at once.",
 	}
 }
 

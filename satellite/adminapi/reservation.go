@@ -29,6 +29,13 @@ type Reservation struct {
 	ReturnedAt      *time.Time                `json:"returned_at"`
 }
 
+// TransformSchema says that there may be no update: huma knows no null for a type with a name.
+func (Reservation) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	update := s.Properties["update"]
+	s.Properties["update"] = &huma.Schema{Description: update.Description, OneOf: []*huma.Schema{{Ref: update.Ref}, {Enum: []any{nil}}}}
+	return s
+}
+
 // ReservationAuthorization is what is installed on the device.
 type ReservationAuthorization struct {
 	Text     string         `json:"authorization" doc:"One line: signed XML, or a universal authorization code."`

@@ -99,7 +99,7 @@ func (a *api) routes(r huma.API) {
 	post(r, "/reservations/{id}/confirmation", "confirm-reservation", "Reservations", "Enter the confirmation code of the device", a.confirmReservation, missing, conflict)
 	post(r, "/reservations/{id}/return", "return-reservation", "Reservations", "Enter the return code of the device", a.returnReservation, missing, conflict)
 	post(r, "/reservation-returns", "return-reservation-of-device", "Reservations", "Enter the return code of a device that is named by its UDI", a.returnReservationOfDevice, missing, conflict)
-	get(r, "/reservations/{id}/qr", "get-reservation-qr", "Reservations", "Draw the authorization as a QR code", a.reservationQR, answersFile(svgType), missing, conflict)
+	get(r, "/reservations/{id}/qr", "get-reservation-qr", "Reservations", "Draw the authorization as a QR code", a.reservationQR, answersFile(svgType, pngType), missing, conflict)
 
 	post(r, "/accounts/{account}/sync-requests", "create-sync-request", "Synchronization", "Make a sync request and download it", a.createSyncRequest, answersFile(wire.RequestMediaType), missing)
 	post(r, "/sync-responses", "apply-sync-response", "Synchronization", "Apply a sync response", a.applySyncResponse, file("The response of the upstream.", wire.ResponseMediaType), conflict, oversize)
@@ -125,7 +125,9 @@ func (a *api) routes(r huma.API) {
 type option = func(*huma.Operation)
 
 func get[I, O any](r huma.API, path, id, tag, summary string, handle func(context.Context, *I) (*O, error), options ...option) {
+	options = append(options, documentTag)
 	register(r, http.MethodGet, path, id, tag, summary, handle, options)
+	register(r, http.MethodHead, path, id+"-head", tag, summary, handle, append(options, hidden))
 }
 
 func post[I, O any](r huma.API, path, id, tag, summary string, handle func(context.Context, *I) (*O, error), options ...option) {
@@ -156,6 +158,9 @@ func register[I, O any](r huma.API, method, path, id, tag, summary string, handl
 	for _, option := range options {
 		option(&op)
 	}
+	if !reads(method) {
+		documentKey(&op)
+	}
 	huma.Register(r, op, handle)
 }
 
@@ -172,5 +177,8 @@ func fails(kinds ...satellite.Kind) option {
 const maxBulk = 4 << 20
 
 func bulk(op *huma.Operation) { op.MaxBodyBytes = maxBulk }
+
+// hidden keeps an operation out of the description: HEAD is GET without its body.
+func hidden(op *huma.Operation) { op.Hidden = true }
 
 func status(code int) option { return func(op *huma.Operation) { op.DefaultStatus = code } }

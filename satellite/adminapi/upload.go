@@ -112,12 +112,14 @@ func pemFile(name string, text []byte) *download {
 
 const pemType = "application/x-pem-file"
 
-// answersFile describes the answer of an operation that gives a file.
-func answersFile(mediaType string) func(*huma.Operation) {
+// answersFile describes the answer of an operation that gives a file, of one of
+// the types.
+func answersFile(mediaTypes ...string) func(*huma.Operation) {
 	return func(op *huma.Operation) {
-		op.Responses["200"] = &huma.Response{
-			Description: "The file",
-			Content:     map[string]*huma.MediaType{mediaType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+		response := &huma.Response{Description: "The file", Content: map[string]*huma.MediaType{}}
+		for _, mediaType := range mediaTypes {
+			response.Content[mediaType] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 		}
+		op.Responses["200"] = response
 	}
 }

@@ -115,7 +115,7 @@ func (w *world) send(client *http.Client, base, method, path, contentType, body 
 		request.Header.Set("Content-Type", contentType)
 	}
 	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
+		request.Header.Add(headers[i], headers[i+1])
 	}
 	response, err := client.Do(request)
 	if err != nil {

@@ -104,9 +104,15 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"Reply":               func(tx satellite.Tx) error { _, err := tx.Reply("device", "1"); return err },
 		"SaveReply":           func(tx satellite.Tx) error { return tx.SaveReply("device", "1", []byte{1}, at) },
 		"DeleteRepliesBefore": func(tx satellite.Tx) error { _, err := tx.DeleteRepliesBefore(at, 10); return err },
-		"LicenseByTag":        func(tx satellite.Tx) error { _, err := tx.LicenseByTag(account, "tag"); return err },
-		"Lots":                func(tx satellite.Tx) error { _, err := tx.Lots(virtual, license); return err },
-		"ReplaceLots":         func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
+		"IdempotencyClaim":    func(tx satellite.Tx) error { _, err := tx.IdempotencyClaim("user:1", "a"); return err },
+		"SaveIdempotencyClaim": func(tx satellite.Tx) error {
+			return tx.SaveIdempotencyClaim(satellite.IdempotencyClaim{Actor: "user:1", Key: "a", Fingerprint: []byte{1}, At: at})
+		},
+		"CountIdempotencyClaims":        func(tx satellite.Tx) error { _, err := tx.CountIdempotencyClaims("user:1"); return err },
+		"DeleteIdempotencyClaimsBefore": func(tx satellite.Tx) error { _, err := tx.DeleteIdempotencyClaimsBefore(at, 10); return err },
+		"LicenseByTag":                  func(tx satellite.Tx) error { _, err := tx.LicenseByTag(account, "tag"); return err },
+		"Lots":                          func(tx satellite.Tx) error { _, err := tx.Lots(virtual, license); return err },
+		"ReplaceLots":                   func(tx satellite.Tx) error { return tx.ReplaceLots(account, nil) },
 		"LotsEnding": func(tx satellite.Tx) error {
 			_, err := tx.LotsEnding(satellite.EndingLot{ID: 5, Lot: satellite.Lot{End: at}}, at.AddDate(1, 0, 0), 10)
 			return err

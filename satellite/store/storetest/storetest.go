@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"an alert is open once for each key, and closes", openAlerts},
 		{"a count of zero keeps its measurement", zeroUsage},
 		{"replies are kept for a repeat and dropped by age, a few at a time", replies},
+		{"a key belongs to one actor, keeps its answer and is dropped by age", idempotencyClaims},
 		{"jobs, sessions and users", smallNouns},
 		{"the clock is as it was saved last", clock},
 		{"silent devices are those that hold licenses, by served time", silence},

@@ -46,6 +46,14 @@ package htmx.org 2.0.11 'Thx/WtpeOQqSrqBCw/A1cwGJGg4UrVa3+sW0GmrM3p4gJgO89ecH4qt
 keep dist/htmx.min.js "$here/htmx/htmx.min.js"
 keep LICENSE "$here/htmx/LICENSE.txt"
 
+package swagger-ui-dist 5.35.0 'U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ=='
+keep swagger-ui-bundle.js "$here/swagger-ui/swagger-ui-bundle.js"
+keep swagger-ui.css "$here/swagger-ui/swagger-ui.css"
+keep LICENSE "$here/swagger-ui/LICENSE.txt"
+keep NOTICE "$here/swagger-ui/NOTICE.txt"
+# The licenses of what the bundle holds, under the name that it says itself.
+keep swagger-ui-bundle.js.LICENSE.txt "$here/swagger-ui/swagger-ui-bundle.js.LICENSE.txt"
+
 package @fontsource-variable/inter 5.3.0 'OupL48va4JNofb97w6NYeF9S7W/kHNKM0Er8Dem5nqi4jeOLrVJDoE8tZEpnMJmtkvNbB1EIPPwHcdkF6b1oUA=='
 binary files/inter-latin-wght-normal.woff2 "$here/inter/inter-latin.woff2"
 keep LICENSE "$here/inter/LICENSE.txt"
