@@ -34,7 +34,8 @@ type apiClientsPage struct {
 	Live, Revoked []apiClientRow
 	Count         string // of the revoked ones
 	Actions       []kit.Button
-	Command       kit.Code // makes one by command line
+	First         []kit.Button // of the empty page
+	Command       kit.Code     // makes one by command line
 }
 
 func listAPIClients(r *request) error {
@@ -45,11 +46,9 @@ func listAPIClients(r *request) error {
 	if err != nil {
 		return err
 	}
+	create := kit.Button{Word: r.t("client.new"), Icon: "plus", Kind: "primary", URL: apiClientsURL + "/new"}
 	page := apiClientsPage{
-		Actions: []kit.Button{
-			{Word: r.t("client.docs"), Icon: "api", URL: apiDocsURL},
-			{Word: r.t("client.new"), Icon: "plus", Kind: "primary", URL: apiClientsURL + "/new"},
-		},
+		Actions: []kit.Button{{Word: r.t("client.docs"), Icon: "api", URL: apiDocsURL}, create}, First: []kit.Button{create},
 		Command: kit.Code{Lines: []kit.Line{{Prompt: "$", Text: "satellite api-client create --name nightly-export --role " + r.exampleRole()}}},
 	}
 	places := placeNames{request: r, known: map[satellite.AccountID][]satellite.VirtualAccount{}}
@@ -74,6 +73,9 @@ func listAPIClients(r *request) error {
 		} else {
 			page.Revoked = append(page.Revoked, row)
 		}
+	}
+	if len(page.Live) == 0 { // the empty card has the button
+		page.Actions = page.Actions[:1]
 	}
 	page.Count = r.t("client.revoked.count", "Count", len(page.Revoked))
 	return r.show("api-clients", r.t("nav.api"), page)

@@ -76,7 +76,7 @@ func TestAnAPIClientFromTheEmptyPageToItsEnd(t *testing.T) {
 	secret, client := created.shownSecret(t), s.onlyClient("Nightly <export>")
 	host := strings.TrimPrefix(s.server.URL, "https://")
 	for _, line := range []string{
-		"https://sat-01.tsukishiro.example:8443/ca.pem", "--user " + client.ClientID + ":" + secret + " --data grant_type=client_credentials https://" + host + "/oauth/token",
+		"https://sat-01.tsukishiro.example:8443/ca.pem", "--user " + client.ClientID + ":" + secret + ` \`, "--data grant_type=client_credentials https://" + host + "/oauth/token",
 		"https://" + host + "/api/v2/accounts",
 	} {
 		created.expect(t, http.StatusOK, line)
@@ -141,7 +141,7 @@ func TestASecretIsRotatedOnceForEachFormThatAsksForIt(t *testing.T) {
 	if secretText.MatchString(again.text) || !s.proves(client, first) {
 		t.Error("a form that is sent again must leave both secrets as they are")
 	}
-	v.get("/api-clients").expect(t, http.StatusOK, "Secret before until 24 Nov 2026, 09:40")
+	v.get("/api-clients").expect(t, http.StatusOK, "Old secret until 24 Nov 2026, 09:40")
 	v.get(page).expect(t, http.StatusOK, "Another new secret ends it at once")
 	s.advance(25 * time.Hour)
 	v = s.signIn(admin.Name)

@@ -48,14 +48,17 @@ func (r *request) trustLines() kit.Code {
 // visitor came here.
 func (r *request) callLines(clientID, secret string) []lineStep {
 	base := "https://" + r.Request().Host
-	token := "TOKEN=$(curl --silent --show-error --fail --cacert ca.pem --user " + shellWord(clientID+":"+secret) +
-		" --data grant_type=client_credentials " + shellWord(base+"/oauth/token") + ` | sed 's/.*"access_token":"\([^"]*\)".*/\1/')`
-	call := `curl --cacert ca.pem --header "Authorization: Bearer $TOKEN" ` + shellWord(base+"/api/v2/accounts")
-	line := func(text string) kit.Code { return kit.Code{Lines: []kit.Line{{Prompt: "$", Text: text}}} }
+	token := kit.Code{Lines: []kit.Line{
+		{Prompt: "$", Text: `TOKEN=$(curl --silent --show-error --fail --cacert ca.pem \`},
+		{Text: "    --user " + shellWord(clientID+":"+secret) + ` \`},
+		{Text: "    --data grant_type=client_credentials " + shellWord(base+"/oauth/token") + " |"},
+		{Text: `    sed 's/.*"access_token":"\([^"]*\)".*/\1/')`},
+	}}
+	call := kit.Code{Lines: []kit.Line{{Prompt: "$", Text: `curl --cacert ca.pem --header "Authorization: Bearer $TOKEN" ` + shellWord(base+"/api/v2/accounts")}}}
 	return []lineStep{
 		{r.t("devices.lines.trust"), r.t("client.lines.trust.note"), r.trustLines()},
-		{r.t("client.lines.token"), r.t("client.lines.token.note"), line(token)},
-		{r.t("client.lines.call"), r.t("client.lines.call.note"), line(call)},
+		{r.t("client.lines.token"), r.t("client.lines.token.note"), token},
+		{r.t("client.lines.call"), r.t("client.lines.call.note"), call},
 	}
 }
 
@@ -64,12 +67,12 @@ func (r *request) callLines(clientID, secret string) []lineStep {
 var overlaps = []struct {
 	hours int
 	key   string
-}{{24, "client.overlap.day"}, {1, "client.overlap.hour"}, {7 * 24, "client.overlap.week"}, {0, "client.overlap.none"}}
+}{{1, "client.overlap.hour"}, {24, "client.overlap.day"}, {7 * 24, "client.overlap.week"}, {0, "client.overlap.none"}}
 
 func (r *request) rotateForm(client satellite.APIClient) *rotateForm {
 	page := &rotateForm{URL: apiClientURL(client.ClientID) + "/rotate", Current: secretMark(client)}
-	for i, o := range overlaps {
-		page.Overlaps = append(page.Overlaps, roleChoice{Value: strconv.Itoa(o.hours), Name: r.t(o.key), Note: r.t(o.key + ".note"), Chosen: i == 0})
+	for _, o := range overlaps {
+		page.Overlaps = append(page.Overlaps, roleChoice{Value: strconv.Itoa(o.hours), Name: r.t(o.key), Note: r.t(o.key + ".note"), Chosen: time.Duration(o.hours)*time.Hour == satellite.DefaultSecretOverlap})
 	}
 	if until := r.previousUntil(client); !until.IsZero() {
 		page.Warning = &kit.Banner{Kind: "warn", Message: r.t("client.rotate.again", "Date", r.words.dateTime(until))}
