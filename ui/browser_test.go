@@ -244,6 +244,7 @@ func resultPages(e *echo.Echo, c *console) {
 		result.Account = satellite.Account{ID: 1, Name: "Tsukishiro Telecom"}
 		e.GET("/synchronization/test/:id/"+name, c.handle(true, func(r *request) error { return r.wizard(4, &result, nil) }))
 	}
+	secretResult(e, c)
 }
 
 func TestEveryPageInABrowser(t *testing.T) {
@@ -282,8 +283,10 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.open(prefix+"overview", "/")
 		b.open(prefix+"accounts", "/accounts")
 		b.open(prefix+"sync", "/synchronization")
+		b.open(prefix+"api-clients", "/api-clients")
 	})
 	furnish(t, s)
+	clients := furnishAPIClients(s)
 	reservation, err := s.service.FindReservation(t.Context(), admin, satellite.ReservationQuery{ID: 1})
 	b.must(err)
 	reserved := "/devices/" + reservation.PIID
@@ -295,6 +298,8 @@ func TestEveryPageInABrowser(t *testing.T) {
 			{"events", "/events"}, {"accounts", "/accounts"}, {"account-new", "/accounts/new"}, {"account", "/accounts/1"}, {"account-limited", "/accounts/2"},
 			{"virtual-delete", "/accounts/1/virtual-accounts/4/delete"}, {"sync", "/synchronization"}, {"wizard-1", "/synchronization/1?step=1"},
 			{"wizard-3-none", "/synchronization/1?step=3"}, {"register", "/synchronization/2"},
+			{"api-clients", "/api-clients"}, {"api-client-new", "/api-clients/new"}, {"api-client", clients[0]}, {"api-client-rotated", clients[1]}, {"api-client-revoked", clients[2]},
+			{"api-client-secret", "/api-clients/test/secret"},
 		} {
 			b.open(prefix+page.name, page.path)
 		}
@@ -313,7 +318,9 @@ func TestEveryPageInABrowser(t *testing.T) {
 		b.picture(prefix + "root")
 		b.do(chromedp.Navigate(b.base+"/tokens/new"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form.card").noValidate = true; document.querySelector("#field-days").value = 400; document.querySelector("form.card").requestSubmit()`), chromedp.WaitVisible("p.error"))
 		b.picture(prefix+"token-new-wrong", wrong)
+		apiClientForms(b, prefix, clients[0])
 	})
+	rolesFollowTheirPlace(b)
 	panelOpensAndCloses(b)
 	s.advance(-3 * time.Hour)
 	look("held", func(prefix string) {

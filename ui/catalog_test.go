@@ -29,6 +29,13 @@ var derived = map[string][]string{
 	"record.":         {"device", "usage", "token", "report", "device.fields", "usage.fields", "token.fields", "report.fields"},
 	"error.title.":    {"missing", "forbidden", "internal", "refused"},
 
+	"client.role.": {
+		"system-admin", "system-operator", "system-user", "account-admin", "account-user", "account-viewer", "virtual-account-admin", "virtual-account-user", "virtual-account-viewer",
+		"system-admin.note", "system-operator.note", "system-user.note", "account-admin.note", "account-user.note", "account-viewer.note",
+		"virtual-account-admin.note", "virtual-account-user.note", "virtual-account-viewer.note",
+	},
+	"client.overlap.": {"day.note", "hour.note", "week.note", "none.note"},
+
 	"wizard.leaves.note.": {"registration", "standard", "full"},
 }
 

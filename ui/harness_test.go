@@ -38,6 +38,7 @@ type site struct {
 	server  *httptest.Server
 	keys    *certs.KeyFile
 	code    string // of the set-up link
+	path    string // of the database
 	mutex   sync.Mutex
 	now     time.Time
 }
@@ -49,7 +50,8 @@ func newSite(t *testing.T) *site {
 	keys, err := certs.LoadKeyFile(filepath.Join(folder, "key"))
 	s.must(err)
 	s.keys = keys
-	s.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(folder, "satellite.db")})
+	s.path = filepath.Join(folder, "satellite.db")
+	s.store, err = store.Open(t.Context(), store.Options{Path: s.path})
 	s.must(err)
 	t.Cleanup(func() { _ = s.store.Close() })
 	s.service, err = satellite.New(t.Context(), satellite.Ports{

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -227,13 +225,7 @@ func (r *request) firstTag(virtual satellite.VirtualAccountID) (string, error) {
 // lines are what is typed on a device, in the words of the device agent.
 func (r *request) lines(page addPage, tag string) []lineStep {
 	const prompt, agent = "$", "smartagent --state device "
-	device := r.DeviceURL()
-	bundle := "/ca.pem"
-	if parsed, err := url.Parse(device); err == nil {
-		bundle = parsed.ResolveReference(&url.URL{Path: "/ca.pem"}).String()
-	}
-	sum := sha256.Sum256(r.Bundle())
-	token := kit.Line{Prompt: prompt, Text: agent + "--url " + device + " --ca ca.pem license smart register idtoken ", Secret: r.t("devices.lines.notoken")}
+	token := kit.Line{Prompt: prompt, Text: agent + "--url " + r.DeviceURL() + " --ca ca.pem license smart register idtoken ", Secret: r.t("devices.lines.notoken")}
 	if page.Token != nil {
 		token.Secret = page.Token.Text
 	}
@@ -242,11 +234,7 @@ func (r *request) lines(page addPage, tag string) []lineStep {
 	}
 	code := func(lines ...kit.Line) kit.Code { return kit.Code{Lines: lines} }
 	return []lineStep{
-		{
-			r.t("devices.lines.trust"), r.t("devices.lines.trust.note"),
-			code(kit.Line{Prompt: prompt, Text: "curl --insecure --output ca.pem " + bundle},
-				kit.Line{Prompt: prompt, Text: fmt.Sprintf("echo '%x  ca.pem' | sha256sum --check", sum)}),
-		},
+		{r.t("devices.lines.trust"), r.t("devices.lines.trust.note"), r.trustLines()},
 		{r.t("devices.lines.register"), r.t("devices.lines.register.note", "Name", page.Target), code(token)},
 		{r.t("devices.lines.request"), r.t("devices.lines.request.note"), code(kit.Line{Prompt: prompt, Text: agent + "license smart request " + shellWord(tag) + " 1"})},
 		{r.t("devices.lines.check"), r.t("devices.lines.check.note"), code(kit.Line{Prompt: prompt, Text: agent + "show license summary"})},

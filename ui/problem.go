@@ -80,6 +80,7 @@ var codeFields = map[string]string{
 	"account-exists": "name", "virtual-account-exists": "name",
 	"email-invalid": "email", "public-email": "email", "company-email": "email", "password-length": "password",
 	"token-days-invalid": "days", "token-uses-invalid": "max_uses",
+	"api-client-name-invalid": "name", "api-client-exists": "name", "role-invalid": "role", "client-place-invalid": "account",
 	"name-not-confirmed": "confirm", "file-missing": "file", "number-invalid": "",
 }
 

@@ -295,6 +295,7 @@ var sections = []section{
 	{"/events", "nav.events", "history", false},
 	{"/accounts", "nav.accounts", "building", true},
 	{"/synchronization", "nav.synchronization", "refresh", true},
+	{apiClientsURL, "nav.api", "api", true},
 }
 
 func (r *request) navigation() (workspaces, menu []kit.NavItem) {
@@ -321,6 +322,8 @@ func (r *request) offers(path string) bool {
 	switch path {
 	case "/":
 		return true
+	case apiClientsURL:
+		return r.managesClients()
 	case "/synchronization":
 		return r.actor.May(satellite.ActionRead) || slices.ContainsFunc(r.accounts, func(a satellite.Account) bool { return r.whole(a.ID) })
 	}

@@ -68,6 +68,7 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"the clock is as it was saved last", clock},
 		{"silent devices are those that hold licenses, by served time", silence},
 		{"roles, groups and members come back, and go with what they are of", access},
+		{"API clients come back, have their names alone until they are revoked, and go with the place of their role", apiClients},
 		{"a listing shows what its scope covers and nothing else, page by page", scopes},
 	} {
 		t.Run(story.name, func(t *testing.T) {

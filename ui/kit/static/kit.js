@@ -158,6 +158,16 @@
     document.dispatchEvent(new CustomEvent("kit:theme", { detail: theme }));
   });
 
+  // A form that makes a secret is sent once: the answer to a second click would
+  // take the place of the one that shows it.
+  let sent = new WeakSet();
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-once]")) return;
+    if (sent.has(event.target)) event.preventDefault();
+    sent.add(event.target);
+  });
+  window.addEventListener("pageshow", () => { sent = new WeakSet(); });
+
   // A destructive act waits until the name has been typed.
   const check = (form) => {
     const typed = form.querySelector("input:not([type=hidden])").value.trim();
