@@ -153,12 +153,35 @@ func (s *Service) AlertKinds(actor Actor) ([]AlertKind, error) {
 
 // Alerts lists alerts, newest first.
 func (s *Service) Alerts(ctx context.Context, actor Actor, filter AlertFilter, page Page) (alerts []Alert, err error) {
-	if filter.Scope, err = actor.sees(filter.AccountID, 0); err != nil {
-		return nil, err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
+	err = s.viewAlerts(ctx, actor, &filter, func(tx Tx) error {
 		alerts, err = tx.Alerts(filter, page.bounded())
 		return err
 	})
 	return alerts, err
+}
+
+// CountAlerts counts alerts.
+func (s *Service) CountAlerts(ctx context.Context, actor Actor, filter AlertFilter) (count int64, err error) {
+	err = s.viewAlerts(ctx, actor, &filter, func(tx Tx) error {
+		count, err = tx.CountAlerts(filter)
+		return err
+	})
+	return count, err
+}
+
+// AlertCursor is the Page.After behind which Alerts goes on after so many rows.
+func (s *Service) AlertCursor(ctx context.Context, actor Actor, filter AlertFilter, skip int64) (after int64, err error) {
+	err = s.viewAlerts(ctx, actor, &filter, func(tx Tx) error {
+		after, err = tx.AlertCursor(filter, skip)
+		return err
+	})
+	return after, err
+}
+
+// viewAlerts reads with a filter that shows no more than the actor sees.
+func (s *Service) viewAlerts(ctx context.Context, actor Actor, filter *AlertFilter, read func(Tx) error) (err error) {
+	if filter.Scope, err = actor.sees(filter.AccountID, 0); err != nil {
+		return err
+	}
+	return s.store.View(ctx, read)
 }

@@ -31,6 +31,9 @@ type Error struct {
 	Message string
 	Hint    string
 	Err     error
+	// Entry tells which of several entries of a request was refused, counted from
+	// 1; 0 where it was none of them alone. The message names it, too.
+	Entry int
 }
 
 func (e *Error) Error() string {
@@ -77,6 +80,30 @@ func (e *Error) hint(format string, args ...any) *Error {
 func (e *Error) cause(err error) *Error {
 	e.Err = err
 	return e
+}
+
+// numbered says in a refusal which of several entries was refused. Index counts from 0.
+func numbered(err error, noun string, index, entries int) error {
+	refusal, ok := err.(*Error) //nolint:errorlint // one that is wrapped is for the log and needs no number
+	if !ok {
+		return err
+	}
+	said := *refusal
+	said.Entry = index + 1
+	if entries > 1 {
+		said.Message = fmt.Sprintf("%s %d: %s", noun, said.Entry, refusal.Message)
+	}
+	return &said
+}
+
+// EntryOf tells which of several entries an error is about, counted from 1; 0
+// where it is about none of them alone.
+func EntryOf(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Entry
+	}
+	return 0
 }
 
 // NotFound is the error of a Store for a row that does not exist.

@@ -3,9 +3,7 @@ package satellite
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -132,8 +130,11 @@ func (i Instance) Name() string {
 type InstanceFilter struct {
 	AccountID        AccountID
 	VirtualAccountID VirtualAccountID
-	Search           string // prefix of serial number, host name or product id
-	Scope            Scope
+	// VirtualAccounts are names in the account, without regard to case; none: all.
+	// The store knows no names: Service makes the scope of them.
+	VirtualAccounts []string
+	Search          string // prefix of serial number, host name or product id
+	Scope           Scope
 }
 
 // InstanceDetails is an instance with the names that a person reads.
@@ -142,43 +143,6 @@ type InstanceDetails struct {
 	Account        string
 	VirtualAccount string
 	Licenses       []Holding
-}
-
-// Instances lists product instances in the order of their registration.
-func (s *Service) Instances(ctx context.Context, actor Actor, filter InstanceFilter, page Page) (list []InstanceDetails, err error) {
-	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
-		return nil, err
-	}
-	now := s.Now()
-	err = s.store.View(ctx, func(tx Tx) error {
-		instances, err := tx.Instances(filter, page.bounded())
-		if err != nil {
-			return err
-		}
-		list = list[:0]
-		names := namesOf(tx)
-		for _, instance := range instances {
-			details, err := names.details(instance.StateAt(now))
-			if err != nil {
-				return err
-			}
-			list = append(list, details)
-		}
-		return nil
-	})
-	return list, err
-}
-
-// CountInstances counts product instances.
-func (s *Service) CountInstances(ctx context.Context, actor Actor, filter InstanceFilter) (count int64, err error) {
-	if filter.Scope, err = actor.sees(filter.AccountID, filter.VirtualAccountID); err != nil {
-		return 0, err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
-		count, err = tx.CountInstances(filter)
-		return err
-	})
-	return count, err
 }
 
 // InstanceQuery names one instance: by PIID, or by product id and serial number.
@@ -248,74 +212,6 @@ func findInstance(tx Tx, actor Actor, query InstanceQuery, action Action) (Insta
 		return found[0], actor.mayWith(action, found[0].AccountID, found[0].VirtualAccountID, missing)
 	}
 	return Instance{}, fail(KindConflict, "device-ambiguous", "%d devices have this product id and serial number, with different software. Nothing was changed.", len(found)).hint("Name the device by its PIID.")
-}
-
-// RemoveInstance removes a device: its licenses return to the pools, its
-// certificate is revoked, and its next message is refused. KindConflict while it
-// holds export-controlled licenses: those only the device itself can give back.
-func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) error {
-	if err := actor.known(); err != nil {
-		return err
-	}
-	now := s.Now()
-	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		instance, err := findInstance(tx, actor, InstanceQuery{PIID: piid}, ActionManageDevices)
-		if err != nil {
-			return err
-		}
-		if err := unreserved(tx, instance.UDIPID, instance.UDISerialNumber, "it cannot be removed"); err != nil {
-			return err
-		}
-		if err := removable(tx, instance); err != nil {
-			return err
-		}
-		return s.remove(tx, record, instance, now, EventDeviceRemoved, "was removed")
-	})
-}
-
-// removable returns KindConflict while the device holds licenses that must be
-// known to be released before they go elsewhere.
-func removable(tx Tx, instance Instance) error {
-	holdings, err := tx.Holdings(instance.ID)
-	if err != nil {
-		return err
-	}
-	var held []string
-	for _, h := range holdings {
-		if h.License.Enforcement == ExportControlled && h.Usage.Count > 0 {
-			held = append(held, fmt.Sprintf("%d of %s", h.Usage.Count, h.License.called()))
-		}
-	}
-	if len(held) == 0 {
-		return nil
-	}
-	return fail(KindConflict, "export-licenses-held", "Device %s holds export-controlled licenses: %s. Nothing was changed.", instance.Name(), strings.Join(held, ", ")).
-		hint("Release them on the device first, or deregister the device there.")
-}
-
-// remove is what removal and deregistration share.
-func (s *Service) remove(tx Tx, record recorder, instance Instance, now time.Time, event EventType, verb string) error {
-	returned, err := release(tx, record, instance, false, now)
-	if err != nil {
-		return err
-	}
-	if err := revoke(tx, instance, now); err != nil {
-		return err
-	}
-	if err := settleAlertsOf(tx, record, instance, now); err != nil {
-		return err
-	}
-	if err := tx.DeleteInstance(instance); err != nil {
-		return err
-	}
-	virtual, err := namesOf(tx).details(instance)
-	if err != nil {
-		return err
-	}
-	return record(Event{
-		Type: event, AccountID: instance.AccountID, VirtualAccount: virtual.VirtualAccount, PIID: instance.PIID,
-		Message: fmt.Sprintf("Device %s (%s, %s) %s; %d licenses returned to the pool.", instance.Name(), instance.UDIPID, instance.UDISerialNumber, verb, returned),
-	})
 }
 
 // names resolves names once per listing.

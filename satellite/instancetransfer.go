@@ -21,28 +21,25 @@ const maxTransfer = 1000
 // into a high-availability pair that is full.
 func (s *Service) TransferInstances(ctx context.Context, actor Actor, account AccountID, piids []string, target string) (moved int, err error) {
 	if len(piids) == 0 || len(piids) > maxTransfer {
-		return 0, fail(KindInvalid, "device-transfer-invalid", "A transfer names 1 to %d devices, not %d. Nothing was changed.", maxTransfer, len(piids))
+		return 0, errTransferCount(len(piids))
 	}
 	now := s.Now()
 	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
 		moved = 0
-		// Asked before anything is looked up: a stranger learns nothing of what there is.
-		if !actor.Sees(account) {
-			return actor.mayIn(ActionManageDevices, account, 0)
-		}
-		to, err := findVirtualAccount(tx, account, target)
+		t, err := openTransfer(tx, record, actor, account, now)
 		if err != nil {
 			return err
 		}
-		if err := actor.mayIn(ActionManageDevices, account, to.ID); err != nil {
-			return err
-		}
-		t, err := openTransfer(tx, record, account, to, now)
+		to, err := t.place(target)
 		if err != nil {
 			return err
 		}
 		for _, piid := range piids {
-			if err := t.move(actor, piid); err != nil {
+			instance, err := t.find(piid)
+			if err != nil {
+				return err
+			}
+			if err := t.move(instance, to); err != nil {
 				return err
 			}
 		}
@@ -52,28 +49,95 @@ func (s *Service) TransferInstances(ctx context.Context, actor Actor, account Ac
 	return moved, err
 }
 
+// InstanceTransfer says where one device goes.
+type InstanceTransfer struct {
+	Identity        // of the device, as for RemoveInstances
+	To       string // name of a virtual account; "" is the default one
+}
+
+// TransferInstancesFrom moves devices out of one virtual account, each to
+// another one of its account, all or none; else like TransferInstances. A device
+// that is where it is to go already stays as it is.
+//
+// KindInvalid for none or more than 1000 devices; KindNotFound for a device that
+// is not in the virtual account, and for a virtual account; KindConflict where
+// several devices fit, and as for TransferInstances.
+func (s *Service) TransferInstancesFrom(ctx context.Context, actor Actor, account AccountID, from string, list []InstanceTransfer) error {
+	if len(list) == 0 || len(list) > maxTransfer {
+		return errTransferCount(len(list))
+	}
+	now := s.Now()
+	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
+		t, err := openTransfer(tx, record, actor, account, now)
+		if err != nil {
+			return err
+		}
+		source, err := t.place(from)
+		if err != nil {
+			return err
+		}
+		for i, wanted := range list {
+			to, err := t.place(wanted.To)
+			if err != nil {
+				return numbered(err, "Device", i, len(list))
+			}
+			instance, err := findDeviceIn(tx, wanted.Identity, source, to)
+			if err == nil {
+				err = t.move(instance, to)
+			}
+			if err != nil {
+				return numbered(err, "Device", i, len(list))
+			}
+		}
+		return t.settle()
+	})
+}
+
+func errTransferCount(devices int) error {
+	return fail(KindInvalid, "device-transfer-invalid", "A transfer names 1 to %d devices, not %d. Nothing was changed.", maxTransfer, devices)
+}
+
 // transfer is one transfer of devices. It has one ledger for each virtual account,
 // so that shortages are judged when all devices are where they go.
 type transfer struct {
 	tx      Tx
 	record  recorder
+	actor   Actor
 	account AccountID
-	to      VirtualAccount
 	now     time.Time
-	names   map[VirtualAccountID]string
+	virtual []VirtualAccount
 	ledgers map[VirtualAccountID]*ledger
 	opened  []*ledger // in the order of their opening
-	missing []string  // what the target has too few of
+	short   string    // the first virtual account that has too few licenses
+	missing []string  // what it has too few of
 	moved   int
 }
 
-func openTransfer(tx Tx, record recorder, account AccountID, to VirtualAccount, now time.Time) (*transfer, error) {
-	list, err := tx.VirtualAccounts(account)
-	t := &transfer{tx: tx, record: record, account: account, to: to, now: now, names: map[VirtualAccountID]string{}, ledgers: map[VirtualAccountID]*ledger{}}
-	for _, v := range list {
-		t.names[v.ID] = v.Name
+func openTransfer(tx Tx, record recorder, actor Actor, account AccountID, now time.Time) (*transfer, error) {
+	// Asked before anything is looked up: a stranger learns nothing of what there is.
+	if !actor.Sees(account) {
+		return nil, actor.mayIn(ActionManageDevices, account, 0)
 	}
-	return t, err
+	list, err := tx.VirtualAccounts(account)
+	return &transfer{tx: tx, record: record, actor: actor, account: account, now: now, virtual: list, ledgers: map[VirtualAccountID]*ledger{}}, err
+}
+
+// place is a virtual account between which the actor may transfer devices.
+func (t *transfer) place(name string) (VirtualAccount, error) {
+	virtual, err := virtualAccountNamed(t.virtual, name)
+	if err != nil {
+		return virtual, err
+	}
+	return virtual, t.actor.mayIn(ActionManageDevices, t.account, virtual.ID)
+}
+
+func (t *transfer) name(virtual VirtualAccountID) string {
+	for _, v := range t.virtual {
+		if v.ID == virtual {
+			return v.Name
+		}
+	}
+	return ""
 }
 
 func (t *transfer) ledger(virtual VirtualAccountID) *ledger {
@@ -84,39 +148,46 @@ func (t *transfer) ledger(virtual VirtualAccountID) *ledger {
 	return t.ledgers[virtual]
 }
 
-func (t *transfer) move(actor Actor, piid string) error {
-	instance, err := findInstance(t.tx, actor, InstanceQuery{PIID: piid}, ActionManageDevices)
+// find finds a device of the account for who may transfer it.
+func (t *transfer) find(piid string) (Instance, error) {
+	instance, err := findInstance(t.tx, t.actor, InstanceQuery{PIID: piid}, ActionManageDevices)
 	if err == nil && instance.AccountID != t.account || isNotFound(err) {
-		return fail(KindNotFound, "device-not-found", "This account has no device %q. Nothing was changed.", clip(piid)).hint("`satellite device list` shows those that exist.")
+		return instance, fail(KindNotFound, "device-not-found", "This account has no device %q. Nothing was changed.", clip(piid)).hint("`satellite device list` shows those that exist.")
 	}
-	if err != nil {
-		return err
-	}
+	return instance, err
+}
+
+func (t *transfer) move(instance Instance, to VirtualAccount) error {
 	from := instance.VirtualAccountID
-	if from == t.to.ID {
+	if from == to.ID {
 		return nil
 	}
-	instance, missing, err := travel(instance, t.ledger(from), t.ledger(t.to.ID))
+	instance, missing, err := travel(instance, t.ledger(from), t.ledger(to.ID))
 	if err != nil {
 		return err
 	}
-	t.missing = append(t.missing, missing...)
+	if t.short == "" && len(missing) > 0 {
+		t.short = to.Name
+	}
+	if t.short == to.Name {
+		t.missing = append(t.missing, missing...)
+	}
 	if err := t.tx.SaveInstance(instance); err != nil {
 		return err
 	}
-	if err := t.reserved(instance, from); err != nil {
+	if err := t.reserved(instance, from, to.ID); err != nil {
 		return err
 	}
 	t.moved++
 	return t.record(Event{
-		Type: EventDeviceTransferred, AccountID: t.account, VirtualAccount: t.to.Name, PIID: instance.PIID,
-		Message: fmt.Sprintf("Device %s (%s, %s) was transferred from virtual account %q to %q.", instance.Name(), instance.UDIPID, instance.UDISerialNumber, t.names[from], t.to.Name),
+		Type: EventDeviceTransferred, AccountID: t.account, VirtualAccount: to.Name, PIID: instance.PIID,
+		Message: fmt.Sprintf("Device %s (%s, %s) was transferred from virtual account %q to %q.", instance.Name(), instance.UDIPID, instance.UDISerialNumber, t.name(from), to.Name),
 	})
 }
 
 // reserved takes along what a device has reserved. That works on ledgers of its
 // own, so those of this transfer are settled before.
-func (t *transfer) reserved(instance Instance, from VirtualAccountID) error {
+func (t *transfer) reserved(instance Instance, from, to VirtualAccountID) error {
 	if instance.AuthorizationState != AuthorizedReserved {
 		return nil
 	}
@@ -124,7 +195,7 @@ func (t *transfer) reserved(instance Instance, from VirtualAccountID) error {
 		return err
 	}
 	t.ledgers, t.opened = map[VirtualAccountID]*ledger{}, nil
-	return travelReservations(t.tx, t.record, instance, from, t.to.ID, t.now)
+	return travelReservations(t.tx, t.record, instance, from, to, t.now)
 }
 
 // settle ends the transfer: KindConflict where the target is short of what must
@@ -135,7 +206,7 @@ func (t *transfer) settle() error {
 		if len(named) > 10 {
 			named = append(named[:10:10], fmt.Sprintf("and %d more", len(t.missing)-10))
 		}
-		return fail(KindConflict, "device-transfer-refused", "Virtual account %q cannot give these devices the licenses that they hold: %s. No device was transferred.", t.to.Name, strings.Join(named, "; ")).
+		return fail(KindConflict, "device-transfer-refused", "Virtual account %q cannot give these devices the licenses that they hold: %s. No device was transferred.", t.short, strings.Join(named, "; ")).
 			hint("Transfer licenses there first, or release them on the devices.")
 	}
 	for _, l := range t.opened {

@@ -2,6 +2,7 @@ package satellite
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -308,3 +309,43 @@ func (h Holding) row() PoolRow { return PoolRow{Pool: h.Pool, License: h.License
 
 // Short tells whether the license puts its device out of compliance.
 func (h Holding) Short() bool { return h.row().Short() }
+
+// licenseNames finds licenses of an account by what people call them. It reads
+// the names once, where a tag is not enough.
+type licenseNames struct {
+	tx      Tx
+	account AccountID
+	byName  map[string][]License
+}
+
+// find finds a license by its tag, or by a display name that it alone has.
+// KindNotFound; KindConflict with the tags of those that share the name.
+func (n *licenseNames) find(tagOrName string) (License, error) {
+	license, err := n.tx.LicenseByTag(n.account, tagOrName)
+	if !isNotFound(err) {
+		return license, err
+	}
+	if n.byName == nil {
+		list, err := n.tx.LicensesOf(n.account)
+		if err != nil {
+			return License{}, err
+		}
+		n.byName = map[string][]License{}
+		for _, l := range list {
+			n.byName[l.Name] = append(n.byName[l.Name], l)
+		}
+	}
+	switch found := n.byName[tagOrName]; {
+	case tagOrName == "" || len(found) == 0:
+		return License{}, fail(KindNotFound, "license-not-found", "This account has no license with the tag or the name %q. Nothing was changed.", clip(tagOrName)).hint("`satellite license list` shows both.")
+	case len(found) == 1:
+		return found[0], nil
+	default:
+		tags := make([]string, len(found))
+		for i, l := range found {
+			tags[i] = clip(l.Tag)
+		}
+		return License{}, fail(KindConflict, "license-ambiguous", "%d licenses of this account have the name %q: %s. Nothing was changed.", len(found), clip(tagOrName), clipRunes(strings.Join(tags, ", "), 1000)).
+			hint("Name the license by its tag.")
+	}
+}

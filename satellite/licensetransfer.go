@@ -35,7 +35,18 @@ type part struct {
 // the order in which they are: perpetual first, then the latest end, then by the
 // upstream's id.
 func partsOf(virtual VirtualAccountID, lots []Lot, transfers []LotTransfer, now time.Time) []part {
-	byLot := map[string]*part{}
+	parts := slices.DeleteFunc(allPartsOf(virtual, lots, transfers), func(p part) bool { return !p.lot.liveAt(now) })
+	slices.SortFunc(parts, func(a, b part) int {
+		return cmp.Or(compareTerms(a.lot, b.lot), cmp.Compare(a.lot.UpstreamID, b.lot.UpstreamID))
+	})
+	return parts
+}
+
+// allPartsOf are the parts that a virtual account has after all transfers, of
+// lots that are live, to come or ended, in no order. Of a lot that shrank below
+// what was moved away, its home has none.
+func allPartsOf(virtual VirtualAccountID, lots []Lot, transfers []LotTransfer) []part {
+	byLot := make(map[string]*part, len(lots))
 	add := func(lot Lot, quantity int64) {
 		if byLot[lot.UpstreamID] == nil {
 			byLot[lot.UpstreamID] = &part{lot: lot}
@@ -54,13 +65,10 @@ func partsOf(virtual VirtualAccountID, lots []Lot, transfers []LotTransfer, now 
 	}
 	parts := make([]part, 0, len(byLot))
 	for _, p := range byLot {
-		if p.quantity > 0 && p.lot.liveAt(now) {
+		if p.quantity > 0 {
 			parts = append(parts, *p)
 		}
 	}
-	slices.SortFunc(parts, func(a, b part) int {
-		return cmp.Or(compareTerms(a.lot, b.lot), cmp.Compare(a.lot.UpstreamID, b.lot.UpstreamID))
-	})
 	return parts
 }
 
@@ -147,7 +155,7 @@ func (rows transfers) save(tx Tx, before []LotTransfer) error {
 
 // Transfer moves licenses from one virtual account to another of its account.
 type Transfer struct {
-	Tag      string
+	Tag      string // or a display name that one license of the account alone has
 	From, To string // names of virtual accounts; "" is the default one
 	Quantity int64
 	Type     LicenseType // only of lots of this type; "" is any
@@ -161,7 +169,8 @@ const maxTransfers = 1000
 //
 // Only surplus moves: what is available, so neither what devices use, nor what
 // is reserved, lent to a lower tier, or borrowed from a higher one. KindConflict
-// where there is less; KindNotFound for an unknown tag or virtual account;
+// where there is less, and for a name that several licenses have; KindNotFound
+// for an unknown license or virtual account;
 // KindInvalid for a quantity, type or number of transfers out of bounds.
 func (s *Service) TransferLicenses(ctx context.Context, actor Actor, account AccountID, list []Transfer) error {
 	if _, err := actor.sees(account, 0); err != nil {
@@ -172,31 +181,18 @@ func (s *Service) TransferLicenses(ctx context.Context, actor Actor, account Acc
 	}
 	now := s.Now()
 	return s.update(ctx, actor, now, func(tx Tx, record recorder) error {
+		licenses := &licenseNames{tx: tx, account: account}
 		for i, t := range list {
-			err := transferLicense(tx, record, actor, account, t, now)
-			if len(list) > 1 {
-				err = numbered(err, i+1)
-			}
-			if err != nil {
-				return err
+			if err := transferLicense(tx, record, actor, licenses, t, now); err != nil {
+				return numbered(err, "Transfer", i, len(list))
 			}
 		}
 		return nil
 	})
 }
 
-// numbered says in a refusal which of several entries was refused.
-func numbered(err error, n int) error {
-	refusal, ok := err.(*Error) //nolint:errorlint // one that is wrapped is for the log and needs no number
-	if !ok {
-		return err
-	}
-	said := *refusal
-	said.Message = fmt.Sprintf("Transfer %d: %s", n, refusal.Message)
-	return &said
-}
-
-func transferLicense(tx Tx, record recorder, actor Actor, account AccountID, t Transfer, now time.Time) error {
+func transferLicense(tx Tx, record recorder, actor Actor, licenses *licenseNames, t Transfer, now time.Time) error {
+	account := licenses.account
 	if t.Quantity < 1 || t.Quantity > 1<<40 || t.Type != "" && t.Type != LicensePerpetual && t.Type != LicenseSubscription && t.Type != LicenseEvaluation {
 		return fail(KindInvalid, "license-transfer-invalid", "A transfer moves at least 1 license of any type, or of one of perpetual, subscription and evaluation: not %d of type %q. Nothing was moved.", t.Quantity, clip(string(t.Type)))
 	}
@@ -214,10 +210,7 @@ func transferLicense(tx Tx, record recorder, actor Actor, account AccountID, t T
 	if places[0].ID == places[1].ID {
 		return fail(KindInvalid, "license-transfer-invalid", "A transfer goes from one virtual account to another, and both are %q. Nothing was moved.", places[0].Name)
 	}
-	license, err := tx.LicenseByTag(account, t.Tag)
-	if isNotFound(err) {
-		return unknownTag(t.Tag)
-	}
+	license, err := licenses.find(t.Tag)
 	if err != nil {
 		return err
 	}

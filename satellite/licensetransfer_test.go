@@ -257,3 +257,35 @@ func TestAVirtualAccountThatOnlyPassedLicensesOnCanBeDeleted(t *testing.T) {
 	w.expect("what it passed on comes from its origin", w.numbers("base"), "Default 20+0-5=15, East 0+5-0=5")
 	w.audit()
 }
+
+func TestALicenseIsMovedByItsTagOrByANameThatItAloneHas(t *testing.T) {
+	t.Parallel()
+	w := annexed(t)
+	w.up.entitlements = map[string]wire.EntitlementRecord{"one": {Name: "Alone"}, "two": {Name: "Shared"}, "three": {Name: "Shared"}, "Shared": {Name: "Alone too"}}
+	w.up.lots[w.external(w.account)] = []lot{{tag: "one", quantity: 5}, {tag: "two", quantity: 5}, {tag: "three", quantity: 5}}
+	w.sync(w.account, false)
+	move := func(names ...string) error {
+		var list []satellite.Transfer
+		for _, name := range names {
+			list = append(list, satellite.Transfer{Tag: name, To: "Annex", Quantity: 1})
+		}
+		return w.service.TransferLicenses(w.ctx, admin, w.account.ID, list)
+	}
+	w.unchanged("a name of two licenses, or of none", func() {
+		refused(t, move("Alone", "Shared"), satellite.KindConflict, "license-ambiguous", "Transfer 2: 2 licenses", "three, two", "by its tag")
+		refused(t, move("alone"), satellite.KindNotFound, "license-not-found", `"alone"`)
+		refused(t, move(""), satellite.KindNotFound, "license-not-found")
+	})
+	w.must(move("Alone", "two", "one"))
+	if one, two := w.row("Annex", "one"), w.row("Annex", "two"); one.Quantity() != 2 || two.Quantity() != 1 {
+		t.Errorf("%d and %d were moved", one.Quantity(), two.Quantity())
+	}
+	// What is a tag of one and the name of others is the tag.
+	w.up.lots[w.external(w.account)] = append(w.up.lots[w.external(w.account)], lot{tag: "Shared", quantity: 5})
+	w.sync(w.account, false)
+	w.must(move("Shared"))
+	if got := w.row("Annex", "Shared").Quantity(); got != 1 {
+		t.Errorf("%d of the license with that tag were moved", got)
+	}
+	w.audit()
+}

@@ -60,34 +60,45 @@ func (s *Service) ConfirmReservation(ctx context.Context, actor Actor, id Reserv
 // another device or of an authorization that the device has not got any more; KindNotFound.
 func (s *Service) ReturnReservation(ctx context.Context, actor Actor, query ReservationQuery, code string) (r Reservation, err error) {
 	now := s.Now()
-	is := wire.ReservationSecret.IsReturnCode
-	before, _, err := s.judgeCode(ctx, actor, query, wire.CodeReturn, func(r Reservation, a ReservationAuthorization, secret wire.ReservationSecret) (bool, error) {
-		return is(secret, code, r.binding(a))
-	})
+	before, err := s.judgeReturn(ctx, actor, query, code)
 	if err != nil {
 		return Reservation{}, err
 	}
 	err = s.update(ctx, actor, now, func(tx Tx, record recorder) error {
-		if r, err = unchangedReservation(tx, actor, before); err != nil {
-			return err
-		}
-		if r.State == ReservationReturned {
-			return errUnchanged
-		}
-		was := r
-		r.State, r.ReturnedAt = ReservationReturned, now
-		if err := changeReserved(tx, record, was, r, now, func() error { return tx.SaveReservation(r) }); err != nil {
-			return err
-		}
-		if err := settleExpired(tx, record, was, now, "the reservation was returned."); err != nil {
-			return err
-		}
-		if err := returned(tx, record, r, now); err != nil {
-			return err
-		}
-		return recordReservation(tx, record, EventReservationReturned, r, fmt.Sprintf("The %s has returned its reservation: %s.", r.Device(), itemsText(was.Authorization.Items)))
+		r, err = giveBack(tx, record, actor, before, now)
+		return err
 	})
 	return r, err
+}
+
+// judgeReturn finds the reservation that a return code belongs to.
+func (s *Service) judgeReturn(ctx context.Context, actor Actor, query ReservationQuery, code string) (Reservation, error) {
+	is := wire.ReservationSecret.IsReturnCode
+	r, _, err := s.judgeCode(ctx, actor, query, wire.CodeReturn, func(r Reservation, a ReservationAuthorization, secret wire.ReservationSecret) (bool, error) {
+		return is(secret, code, r.binding(a))
+	})
+	return r, err
+}
+
+// giveBack ends a reservation whose return code was judged; one that is returned
+// already stays as it is.
+func giveBack(tx Tx, record recorder, actor Actor, before Reservation, now time.Time) (Reservation, error) {
+	was, err := unchangedReservation(tx, actor, before)
+	if err != nil || was.State == ReservationReturned {
+		return was, err
+	}
+	r := was
+	r.State, r.ReturnedAt = ReservationReturned, now
+	if err := changeReserved(tx, record, was, r, now, func() error { return tx.SaveReservation(r) }); err != nil {
+		return r, err
+	}
+	if err := settleExpired(tx, record, was, now, "the reservation was returned."); err != nil {
+		return r, err
+	}
+	if err := returned(tx, record, r, now); err != nil {
+		return r, err
+	}
+	return r, recordReservation(tx, record, EventReservationReturned, r, fmt.Sprintf("The %s has returned its reservation: %s.", r.Device(), itemsText(was.Authorization.Items)))
 }
 
 // judgeCode finds the authorization of a reservation that a code belongs to.

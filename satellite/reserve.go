@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -30,49 +29,72 @@ type ReservedLicense struct {
 // secretPurpose seals the secrets of reservations.
 const secretPurpose = "reservation secret"
 
-// reserving is an authorization that is being made: for a new reservation, or
-// as the update of one.
-type reserving struct {
-	service  *Service
-	actor    Actor
-	now      time.Time
-	licenses []ReservedLicense
-	update   ReservationID // 0: a new one
-	virtual  string        // name of the virtual account of a new one
-	fresh    Reservation   // what is known of a new one
-	secret   wire.ReservationSecret
-	made     ReservationAuthorization // all of it but text, time and items
-}
+// What one request reserves is bounded: it is one transaction.
+const (
+	maxReservations     = 100
+	maxReservedLicenses = 1000
+)
 
 // Reserve reserves licenses for a device that never talks, and makes the
 // authorization that is to be installed on it. Type may be left empty: it is
-// what the request code asks for.
+// what the request code asks for. The same request code with the same licenses
+// is a repeat: it changes nothing and gives the reservation that stands.
 //
 // KindInvalid for a code that is mistyped or another one, or licenses that
 // cannot be meant; KindConflict where the surplus of the virtual account does
 // not suffice, the device has a reservation or is registered, or the account is
 // not registered upstream; KindNotFound for a license, account or virtual account.
 func (s *Service) Reserve(ctx context.Context, actor Actor, n NewReservation) (Reservation, error) {
-	if actor.Role == "" {
-		return Reservation{}, actor.refused(ActionManageReservations)
+	list, err := s.ReserveAll(ctx, actor, []NewReservation{n})
+	if err != nil {
+		return Reservation{}, err
 	}
+	return list[0], nil
+}
+
+// ReserveAll is Reserve for up to 100 devices with up to 1000 licenses in all,
+// one device after the other, in one transaction: all of it or nothing.
+func (s *Service) ReserveAll(ctx context.Context, actor Actor, list []NewReservation) ([]Reservation, error) {
+	if actor.Role == "" {
+		return nil, actor.refused(ActionManageReservations)
+	}
+	licenses := 0
+	for _, n := range list {
+		licenses += len(n.Licenses)
+	}
+	if len(list) < 1 || len(list) > maxReservations || len(list) > 1 && licenses > maxReservedLicenses {
+		return nil, fail(KindInvalid, "reservations-invalid", "From 1 to %d reservations with at most %d licenses can be made at once, not %d with %d. Nothing was reserved.",
+			maxReservations, maxReservedLicenses, len(list), licenses)
+	}
+	now := s.Now()
+	work := make([]reserving, len(list))
+	for i, n := range list {
+		var err error
+		if work[i], err = s.newReserving(actor, n, now); err != nil {
+			return nil, numbered(err, "Reservation", i, len(list))
+		}
+	}
+	return s.makeAuthorizations(ctx, actor, now, work)
+}
+
+// newReserving judges what is asked for a device, without a look at the store.
+func (s *Service) newReserving(actor Actor, n NewReservation, now time.Time) (w reserving, err error) {
 	request, err := wire.ReadReservationRequest(n.Code)
 	if err != nil {
-		return Reservation{}, codeRefused(err, "")
+		return w, codeRefused(err, "")
 	}
 	if n.Type != "" && n.Type != request.Kind {
-		return Reservation{}, fail(KindConflict, "reservation-type-mismatch", "The request code asks for a %s reservation, and a %s one was chosen. Nothing was reserved.", request.Kind, clip(string(n.Type))).
+		return w, fail(KindConflict, "reservation-type-mismatch", "The request code asks for a %s reservation, and a %s one was chosen. Nothing was reserved.", request.Kind, clip(string(n.Type))).
 			hint("Reserve what the code asks for, or cancel the request on the device and make another one.")
 	}
 	if err := checkReserved(request.Kind, n.Licenses); err != nil {
-		return Reservation{}, err
+		return w, err
 	}
-	now := s.Now()
-	work := reserving{service: s, actor: actor, now: now, licenses: n.Licenses, virtual: n.VirtualAccount, fresh: Reservation{
+	w = reserving{service: s, actor: actor, now: now, licenses: n.Licenses, virtual: n.VirtualAccount, fresh: Reservation{
 		AccountID: n.AccountID, PIID: s.randomUUID(), UDIPID: request.PID, UDISerialNumber: request.SerialNumber, Type: request.Kind,
 		State: ReservationStanding, DeviceKey: request.Key, CreatedAt: now, CreatedBy: actor.Name,
 	}}
-	return work.run(ctx, request.Key)
+	return w, w.makeKey(request.Key)
 }
 
 // UpdateReservation changes what is reserved for a device, to all of licenses,
@@ -83,123 +105,22 @@ func (s *Service) Reserve(ctx context.Context, actor Actor, n NewReservation) (R
 // last update is not confirmed, and where the surplus does not suffice;
 // KindInvalid; KindNotFound.
 func (s *Service) UpdateReservation(ctx context.Context, actor Actor, id ReservationID, licenses []ReservedLicense) (r Reservation, err error) {
-	work := reserving{service: s, actor: actor, now: s.Now(), licenses: licenses, update: id}
+	w := reserving{service: s, actor: actor, now: s.Now(), licenses: licenses, update: id}
 	err = s.store.View(ctx, func(tx Tx) error {
-		r, err = work.place(tx)
+		r, err = w.place(tx)
 		return err
 	})
 	if err != nil {
 		return Reservation{}, err
 	}
-	return work.run(ctx, r.DeviceKey)
-}
-
-// run makes the keys, signs what a look at the store gives, and writes it. Where
-// something has changed between the two, the look is taken again.
-func (w reserving) run(ctx context.Context, deviceKey string) (done Reservation, err error) {
-	key, err := wire.NewReservationKey()
+	if err := w.makeKey(r.DeviceKey); err != nil {
+		return Reservation{}, err
+	}
+	list, err := s.makeAuthorizations(ctx, actor, w.now, []reserving{w})
 	if err != nil {
 		return Reservation{}, err
 	}
-	if w.secret, err = key.Secret(deviceKey); err != nil {
-		return Reservation{}, err
-	}
-	w.made.Key = key.Public()
-	if w.made.Secret, err = w.service.secrets.Seal(secretPurpose, w.secret); err != nil {
-		return Reservation{}, fmt.Errorf("seal the secret of a reservation: %w", err)
-	}
-	for range 3 {
-		var before Reservation
-		var a ReservationAuthorization
-		var authority Authority
-		err := w.service.store.View(ctx, func(tx Tx) error {
-			before, a, err = w.look(tx)
-			if err != nil {
-				return err
-			}
-			authority, err = w.service.registeredAuthority(tx, before.AccountID)
-			return err
-		})
-		if err != nil {
-			return Reservation{}, err
-		}
-		if a.Text, err = w.service.writeAuthorization(authority, before, a, w.secret); err != nil {
-			return Reservation{}, err
-		}
-		err = w.service.update(ctx, w.actor, w.now, func(tx Tx, record recorder) error {
-			now, again, err := w.look(tx)
-			if err != nil {
-				return err
-			}
-			if now.PIID != before.PIID || !reflect.DeepEqual(again.Items, a.Items) || !again.At.Equal(a.At) {
-				return fail(KindConflict, codeRaced, "The licenses changed meanwhile.")
-			}
-			done, err = w.write(tx, record, now, a)
-			return err
-		})
-		if CodeOf(err) != codeRaced {
-			return done, err
-		}
-	}
-	return Reservation{}, fail(KindConflict, "reservation-contended", "The licenses changed while they were being reserved, several times. Nothing was reserved.").hint("Try again.")
-}
-
-// place finds the reservation as it stands, or the place for a new one, and
-// judges whether the actor may have this done.
-func (w reserving) place(tx Tx) (r Reservation, err error) {
-	if w.update != 0 {
-		if r, err = findReservation(tx, w.actor, ReservationQuery{ID: w.update}, ActionManageReservations); err != nil {
-			return r, err
-		}
-		return r, r.updatable(w.licenses)
-	}
-	r = w.fresh
-	virtual, err := findVirtualAccount(tx, r.AccountID, w.virtual)
-	if denied := w.actor.mayIn(ActionManageReservations, r.AccountID, virtual.ID); denied != nil {
-		return r, denied
-	}
-	if err != nil {
-		return r, err
-	}
-	r.VirtualAccountID = virtual.ID
-	err = r.findDevice(tx, virtual)
-	return r, err
-}
-
-// look is the reservation before, and what it is to become, not signed yet.
-func (w reserving) look(tx Tx) (before Reservation, a ReservationAuthorization, err error) {
-	if before, err = w.place(tx); err != nil {
-		return before, a, err
-	}
-	a = w.made
-	a.At = before.nextAt(w.now)
-	a.Items, err = reservedItems(tx, before, w.licenses, w.now)
-	return before, a, err
-}
-
-// write keeps the authorization and reserves what it says.
-func (w reserving) write(tx Tx, record recorder, before Reservation, a ReservationAuthorization) (Reservation, error) {
-	after, event, done := before, EventReservationCreated, fmt.Sprintf("A %s reservation was made for %s: %s.", before.Type, before.Device(), itemsText(a.Items))
-	if w.update == 0 {
-		after.Authorization = a
-	} else {
-		after.Update, after.State = a, ReservationUpdating
-		event, done = EventReservationUpdated, fmt.Sprintf("The reservation of %s is to become: %s. It waits for the device's confirmation code.", before.Device(), itemsText(a.Items))
-	}
-	err := changeReserved(tx, record, before, after, w.now, func() (err error) {
-		if w.update != 0 {
-			return tx.SaveReservation(after)
-		}
-		if after.InstanceID, err = after.reserveDevice(tx, w.now); err != nil {
-			return err
-		}
-		after, err = tx.CreateReservation(after)
-		return err
-	})
-	if err != nil {
-		return after, err
-	}
-	return after, recordReservation(tx, record, event, after, done)
+	return list[0], nil
 }
 
 // changeReserved moves the counters of the pools from what the reservation
@@ -295,8 +216,8 @@ func checkReserved(kind wire.ReservationKind, licenses []ReservedLicense) error 
 		}
 		seen[l.Tag] = true
 	}
-	if len(licenses) < 1 || len(licenses) > 1000 {
-		return fail(KindInvalid, "reservation-licenses-invalid", "A %s reservation has 1 to 1000 licenses, and %d were named. Nothing was reserved.", kind, len(licenses)).
+	if len(licenses) < 1 || len(licenses) > maxReservedLicenses {
+		return fail(KindInvalid, "reservation-licenses-invalid", "A %s reservation has 1 to %d licenses, and %d were named. Nothing was reserved.", kind, maxReservedLicenses, len(licenses)).
 			hint("To give everything back, let the device return its reservation.")
 	}
 	return nil
@@ -364,9 +285,9 @@ func reservedItems(tx Tx, r Reservation, licenses []ReservedLicense, now time.Ti
 	return items, nil
 }
 
-// findDevice judges whether the device can get a reservation in the virtual
+// findDevice judges whether the device can get a reservation in its virtual
 // account, and finds its record.
-func (r *Reservation) findDevice(tx Tx, virtual VirtualAccount) error {
+func (r *Reservation) findDevice(tx Tx) error {
 	if err := unreserved(tx, r.UDIPID, r.UDISerialNumber, "it cannot get another one"); err != nil {
 		return err
 	}
@@ -380,8 +301,12 @@ func (r *Reservation) findDevice(tx Tx, virtual VirtualAccount) error {
 			return fail(KindConflict, "device-of-another-account", "The %s is known in another account of this satellite. Nothing was reserved.", r.Device()).hint("Deregister or remove it there first.")
 		case instance.RegistrationState != Unregistered:
 			return fail(KindConflict, "device-registered", "The %s is registered: it gets its licenses by talking. Nothing was reserved.", r.Device()).hint("Deregister the device, or remove it, first.")
-		case instance.VirtualAccountID != virtual.ID:
-			return fail(KindConflict, "reservation-elsewhere", "The %s is in another virtual account than %q. Nothing was reserved.", r.Device(), virtual.Name).hint("Reserve there, or transfer the device first.")
+		case instance.VirtualAccountID != r.VirtualAccountID:
+			name, err := virtualAccountName(tx, r.AccountID, r.VirtualAccountID)
+			if err != nil {
+				return err
+			}
+			return fail(KindConflict, "reservation-elsewhere", "The %s is in another virtual account than %q. Nothing was reserved.", r.Device(), name).hint("Reserve there, or transfer the device first.")
 		}
 		r.InstanceID, r.PIID = instance.ID, instance.PIID
 	}

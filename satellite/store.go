@@ -135,7 +135,9 @@ type Tx interface {
 	Token(TokenID) (Token, error)
 	TokenByHash([sha256.Size]byte) (Token, error)
 	Tokens(TokenFilter, Page) ([]Token, error) // newest first; Page.After is an id to stay below
-	SaveToken(Token) error                     // uses and revocation
+	// WorkingTokens lists the tokens that can be used at an instant, those that live longest first.
+	WorkingTokens(virtual VirtualAccountID, now time.Time, limit int) ([]Token, error)
+	SaveToken(Token) error // uses and revocation
 
 	// Product instances.
 	CreateInstance(Instance) (Instance, error)
@@ -146,6 +148,9 @@ type Tx interface {
 	InstancesByUDI(pid, serialNumber string) ([]Instance, error)
 	Instances(InstanceFilter, Page) ([]Instance, error)
 	CountInstances(InstanceFilter) (int64, error)
+	// InstanceCursor returns the Page.After behind which Instances goes on after
+	// so many rows: from there a page costs no more than the first one.
+	InstanceCursor(filter InstanceFilter, skip int64) (int64, error)
 	SaveInstance(Instance) error
 	// TouchInstance saves only what a message without news changes: last
 	// contact, authorization and its times, the credential in use. It gives no change number.
@@ -195,6 +200,7 @@ type Tx interface {
 	Family(VirtualAccountID, LicenseID) ([]PoolRow, error)
 	// Holdings returns what an instance uses, each with its license and pool.
 	Holdings(InstanceID) ([]Holding, error)
+	HoldingsOf([]InstanceID) (map[InstanceID][]Holding, error) // of at most 1000 instances
 	// SaveUsage removes a count of 0, unless it was measured: then an older
 	// report that comes later can be told from a newer one.
 	SaveUsage(Usage) error
@@ -224,6 +230,8 @@ type Tx interface {
 	OpenAlert(Alert) (opened bool, err error)
 	CloseAlert(AccountID, AlertType, string, time.Time) (Alert, error) // ID 0 where none was open
 	Alerts(AlertFilter, Page) ([]Alert, error)                         // newest first; Page.After is an id to stay below
+	CountAlerts(AlertFilter) (int64, error)
+	AlertCursor(filter AlertFilter, skip int64) (int64, error) // as InstanceCursor
 
 	// Usage reports.
 	CreateReport(Report) (Report, error)

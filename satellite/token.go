@@ -263,23 +263,6 @@ func (s *Service) Tokens(ctx context.Context, actor Actor, filter TokenFilter, p
 	return tokens, err
 }
 
-// TokenText opens the text of a token, to show it again. Whoever holds it can
-// register devices, so reading it takes the right to make one.
-func (s *Service) TokenText(ctx context.Context, actor Actor, id TokenID) (token Token, text string, err error) {
-	if err := actor.known(); err != nil {
-		return Token{}, "", err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
-		token, err = findToken(tx, actor, strconv.FormatInt(int64(id), 10), ActionManageTokens)
-		return err
-	})
-	if err != nil {
-		return Token{}, "", err
-	}
-	plain, err := s.secrets.Open(purposeToken, token.Text)
-	return token, string(plain), err
-}
-
 // FindToken finds a token by its id in decimal, or by its text. KindNotFound.
 func (s *Service) FindToken(ctx context.Context, actor Actor, idOrText string) (token Token, err error) {
 	if err := actor.known(); err != nil {
@@ -325,15 +308,11 @@ func (s *Service) RevokeToken(ctx context.Context, actor Actor, id TokenID) erro
 		if !token.RevokedAt.IsZero() {
 			return errUnchanged
 		}
-		token.RevokedAt = now
-		if err := tx.SaveToken(token); err != nil {
-			return err
-		}
 		virtual, err := virtualAccountName(tx, token.AccountID, token.VirtualAccountID)
 		if err != nil {
 			return err
 		}
-		return record(Event{Type: EventTokenRevoked, AccountID: token.AccountID, VirtualAccount: virtual, Message: fmt.Sprintf("Token %d was revoked.", token.ID)})
+		return revokeToken(tx, record, token, virtual, now)
 	})
 }
 

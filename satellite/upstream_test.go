@@ -196,7 +196,7 @@ func (u *upstream) records(t testing.TB, account string) (records []wire.Record)
 	for i, l := range u.lots[account] {
 		if !slices.ContainsFunc(records, func(r wire.Record) bool { return r.Kind == wire.RecordEntitlement && r.Key == l.tag }) {
 			entitlement := u.entitlements[l.tag]
-			entitlement.Name = "License " + l.tag
+			entitlement.Name = cmp.Or(entitlement.Name, "License "+l.tag)
 			entitlement.Type, entitlement.Billing = cmp.Or(entitlement.Type, "perpetual"), cmp.Or(entitlement.Billing, "prepaid")
 			entitlement.Enforcement = cmp.Or(entitlement.Enforcement, "unenforced")
 			add(wire.RecordEntitlement, l.tag, entitlement)

@@ -310,6 +310,10 @@ func findVirtualAccount(tx Tx, accountID AccountID, name string) (VirtualAccount
 	if err != nil {
 		return VirtualAccount{}, err
 	}
+	return virtualAccountNamed(list, name)
+}
+
+func virtualAccountNamed(list []VirtualAccount, name string) (VirtualAccount, error) {
 	for _, virtual := range list {
 		if name == "" && virtual.Default || name != "" && strings.EqualFold(virtual.Name, name) {
 			return virtual, nil

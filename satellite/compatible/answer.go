@@ -101,19 +101,62 @@ func (a *api) refuse(err error, c echo.Context) {
 			header.Set(echo.HeaderRetryAfter, "10")
 		}
 	}
-	status, body := p.Status, any(outcome{Status: "ERROR", StatusMessage: p.Error()})
-	if c.Path() == tokens.String() {
+	status, failed := p.Status, outcome{Status: "ERROR", StatusMessage: p.Error()}
+	body := any(failed)
+	var each *refusal
+	switch {
+	case c.Path() == tokens.String():
 		status, body = refuseToken(c, err, p)
+	case errors.As(err, &each):
+		body = each.answer(failed)
 	}
 	text, err := encode(body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // two strings can always be encoded
+		panic(http.ErrAbortHandler) // texts can always be encoded
 	}
 	header.Set(echo.HeaderContentLength, strconv.Itoa(len(text)))
 	a.begin(c, status)
 	if a.deliver(c, text) != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// refusal is an error whose answer also says what became of each entry of the request.
+type refusal struct {
+	error
+	answer func(outcome) any
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// outcomes are those of n entries of a request that does all of it or nothing,
+// by the outcome of the whole; done is what is said of one that was done.
+func outcomes(n int, whole outcome, done string, err error) []outcome {
+	list := make([]outcome, n)
+	refused := satellite.EntryOf(err)
+	for i := range list {
+		switch {
+		case err == nil:
+			list[i] = outcome{Status: whole.Status, StatusMessage: done}
+		case refused == 0 || refused == i+1:
+			list[i] = whole
+		default:
+			list[i] = outcome{Status: whole.Status, StatusMessage: fmt.Sprintf("This was not done, because number %d of the request was refused.", refused)}
+		}
+	}
+	return list
+}
+
+// byField names the field that a refusal of Service is about, as the client
+// writes it. The fields are by the code of the refusal.
+func byField(err error, fields map[string]string) error {
+	var refused *satellite.Error
+	if !errors.As(err, &refused) || fields[refused.Code] == "" {
+		return err
+	}
+	said := *refused
+	said.Message = fields[refused.Code] + ": " + refused.Message
+	return &said
 }
 
 // seconds is a wait in whole seconds, at least one.

@@ -30,12 +30,14 @@ type Options struct {
 type api struct {
 	service *satellite.Service
 	now     func() time.Time
-	signIns *auth.Limiter
-	table   []route
-	bounds  bounds
-	rate    *rate
-	guesses guesses
-	gate    gate
+	// authenticate tells who asks. KindUnauthenticated where no access token that holds is shown.
+	authenticate func(*http.Request) (satellite.Actor, error)
+	signIns      *auth.Limiter
+	table        []route
+	bounds       bounds
+	rate         *rate
+	guesses      guesses
+	gate         gate
 }
 
 // Handler answers the paths that Owns tells.
@@ -46,6 +48,7 @@ func newAPI(options Options, b bounds) *api {
 		service: options.Service, now: options.Now, signIns: options.SignIns, bounds: b,
 		rate: newRate(options.Now, b.burst, b.refill), guesses: newGuesses(options.Now), gate: make(gate, b.running),
 	}
+	a.authenticate = func(r *http.Request) (satellite.Actor, error) { return web.Authenticate(r.Context(), a.service, r) }
 	a.table = a.routes()
 	return a
 }
@@ -114,7 +117,7 @@ func (a *api) serve(c echo.Context) error {
 
 // enter tells who asks, and slows him down where he asks too often.
 func (a *api) enter(c echo.Context) (satellite.Actor, error) {
-	actor, err := web.Authenticate(c.Request().Context(), a.service, c.Request())
+	actor, err := a.authenticate(c.Request())
 	if satellite.KindOf(err) == satellite.KindUnauthenticated && scheme(c.Request()) != "" && scheme(c.Request()) != "bearer" {
 		// A client in the field waits for a server to come up by asking with a
 		// password until it is forbidden; with 401 it would wait for ever.

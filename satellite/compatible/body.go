@@ -41,7 +41,6 @@ func (a *api) readBody(c echo.Context) ([]byte, error) {
 	case errors.As(err, &tooLarge):
 		return nil, err
 	case errors.As(err, &slow) && slow.Timeout():
-		c.Response().Header().Set(echo.HeaderConnection, "close") // the rest of the body would be taken for the next request
 		return nil, &satellite.Error{
 			Kind: satellite.KindUnavailable, Code: "request-too-slow",
 			Message: "The body of the request did not arrive in time. Nothing was changed.", Hint: "Send it again.", Err: err,

@@ -85,7 +85,7 @@ func (r *rate) give(client string) {
 }
 
 func (r *rate) level(b bucket, now time.Time) float64 {
-	return math.Min(r.burst, b.tokens+max(0, now.Sub(b.at).Seconds())*r.refill)
+	return math.Min(r.burst, b.tokens+now.Sub(b.at).Seconds()*r.refill)
 }
 
 // gate lets so many requests run at a time as it has room for.

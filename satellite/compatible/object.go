@@ -54,7 +54,7 @@ func (o object) asText(name string, value any) string {
 // required is a text that must be there, and not be empty.
 func (o object) required(name string) string {
 	text := o.text(name)
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
 		o.wrong(name, "is missing")
 	}
 	return text
@@ -91,6 +91,15 @@ func (o object) requiredNumber(name string) int64 {
 		return 0
 	}
 	return o.number(name, 0)
+}
+
+// quantity is a whole number of at least 1 that must be there.
+func (o object) quantity(name string) int64 {
+	n := o.requiredNumber(name)
+	if n < 1 {
+		o.wrong(name, "must be at least 1")
+	}
+	return n
 }
 
 // flag is true or false; fallback where there is none.

@@ -20,11 +20,12 @@ type list struct {
 	page func(context.Context) ([]byte, error)
 }
 
-// listOf is a list whose rows come from next, about pageSize at a time, none
-// after the last. next runs without the place of its request between two calls.
-func listOf[T any](head any, name string, next func(context.Context) ([]T, error)) *list {
+// listOf is a list whose rows come from next: each time as many as it is asked
+// for, or fewer; none after the last. Time passes between two calls, in which
+// rows may come and go: next has to go on behind the last one that it returned.
+func listOf[T any](head any, name string, next func(ctx context.Context, limit int) ([]T, error)) *list {
 	return &list{head: head, name: name, page: func(ctx context.Context) ([]byte, error) {
-		rows, err := next(ctx)
+		rows, err := next(ctx, pageSize)
 		if err != nil {
 			return nil, err
 		}

@@ -73,7 +73,26 @@ func (t *transaction) CloseAlert(account satellite.AccountID, kind satellite.Ale
 }
 
 func (t *transaction) Alerts(filter satellite.AlertFilter, page satellite.Page) ([]satellite.Alert, error) {
-	var conditions []condition
+	var rows []alertRow
+	err := selected(filter.AccountID, 0, filter.Scope).page(t.db.Select(alertColumns), "alerts", page, true, alertConditions(filter)...).Find(&rows).Error
+	alerts := make([]satellite.Alert, len(rows))
+	for i, r := range rows {
+		alerts[i] = r.domain()
+	}
+	return alerts, err
+}
+
+func (t *transaction) CountAlerts(filter satellite.AlertFilter) (count int64, err error) {
+	err = allOf(selected(filter.AccountID, 0, filter.Scope).of(t.db.Model(&alertRow{}), ""), alertConditions(filter)).Count(&count).Error
+	return count, err
+}
+
+func (t *transaction) AlertCursor(filter satellite.AlertFilter, skip int64) (int64, error) {
+	return selected(filter.AccountID, 0, filter.Scope).cursor(t.db.Model(&alertRow{}), "alerts", skip, true, alertConditions(filter)...)
+}
+
+// alertConditions are those of a filter beside its place.
+func alertConditions(filter satellite.AlertFilter) (conditions []condition) {
 	if !filter.Closed {
 		conditions = append(conditions, where("closed_at = 0"))
 	}
@@ -86,11 +105,5 @@ func (t *transaction) Alerts(filter satellite.AlertFilter, page satellite.Page) 
 	if filter.PIID != "" {
 		conditions = append(conditions, where("piid = ? AND piid <> ''", filter.PIID))
 	}
-	var rows []alertRow
-	err := selected(filter.AccountID, 0, filter.Scope).page(t.db.Select(alertColumns), "alerts", page, true, conditions...).Find(&rows).Error
-	alerts := make([]satellite.Alert, len(rows))
-	for i, r := range rows {
-		alerts[i] = r.domain()
-	}
-	return alerts, err
+	return conditions
 }

@@ -184,6 +184,14 @@ func (t *transaction) CountInstances(filter satellite.InstanceFilter) (count int
 	return count, err
 }
 
+func (t *transaction) InstanceCursor(filter satellite.InstanceFilter, skip int64) (int64, error) {
+	query, of := t.db.Model(&instanceRow{}), selected(filter.AccountID, filter.VirtualAccountID, filter.Scope)
+	if filter.Search == "" || skip < 1 || skip > math.MaxInt32 {
+		return of.cursor(query, "instances", skip, false)
+	}
+	return behind(of.of(searched(query, filter.Search), "+").Order("id"), skip, math.MaxInt64)
+}
+
 // searched limits a query to a search, which is three ranges on indexes; UNION
 // would sort each of them, and the list drops what is in two of them anyway.
 func searched(query *gorm.DB, search string) *gorm.DB {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -198,28 +199,48 @@ func (t *transaction) ChangedPools(account satellite.AccountID, after int64, lim
 	return poolsOf(rows), err
 }
 
+// holdingQuery reads what devices use, each with its license and pool.
+const holdingQuery = `SELECT u.instance_id, u.count, u.wanted, u.measured_until, ` + licenseColumns + `, ` + poolColumns + `
+	FROM usages u JOIN licenses l ON l.id = u.license_id
+	JOIN pools p ON p.virtual_account_id = u.virtual_account_id AND p.license_id = u.license_id`
+
 func (t *transaction) Holdings(id satellite.InstanceID) ([]satellite.Holding, error) {
-	rows, err := t.statements.query(`SELECT u.count, u.wanted, u.measured_until, `+licenseColumns+`, `+poolColumns+`
-		FROM usages u JOIN licenses l ON l.id = u.license_id
-		JOIN pools p ON p.virtual_account_id = u.virtual_account_id AND p.license_id = u.license_id
-		WHERE u.instance_id = ?`, int64(id))
+	rows, err := t.statements.query(holdingQuery+` WHERE u.instance_id = ?`, int64(id))
 	if err != nil {
 		return nil, err
 	}
+	return holdingsOf(rows)
+}
+
+func (t *transaction) HoldingsOf(ids []satellite.InstanceID) (map[satellite.InstanceID][]satellite.Holding, error) {
+	rows, err := t.db.Raw(holdingQuery+` WHERE u.instance_id IN ?`, ids).Rows()
+	if err != nil {
+		return nil, err
+	}
+	holdings, err := holdingsOf(rows)
+	byInstance := make(map[satellite.InstanceID][]satellite.Holding, len(ids))
+	for _, h := range holdings {
+		byInstance[h.Usage.InstanceID] = append(byInstance[h.Usage.InstanceID], h)
+	}
+	return byInstance, err
+}
+
+// holdingsOf reads the rows of holdingQuery.
+func holdingsOf(rows *sql.Rows) ([]satellite.Holding, error) {
 	defer func() { _ = rows.Close() }()
 	var holdings []satellite.Holding
 	for rows.Next() {
-		var count, wanted, measured int64
+		var instance, count, wanted, measured int64
 		var license licenseRow
 		var pool poolRow
-		if err := rows.Scan(append(append([]any{&count, &wanted, &measured}, license.meaning()...), pool.fields()...)...); err != nil {
+		if err := rows.Scan(append(append([]any{&instance, &count, &wanted, &measured}, license.meaning()...), pool.fields()...)...); err != nil {
 			return nil, err
 		}
 		license.ID, license.AccountID = pool.LicenseID, pool.AccountID
 		holdings = append(holdings, satellite.Holding{
 			License: license.domain(), Pool: pool.domain(),
 			Usage: satellite.Usage{
-				InstanceID: id, LicenseID: satellite.LicenseID(pool.LicenseID), VirtualAccountID: satellite.VirtualAccountID(pool.VirtualAccountID),
+				InstanceID: satellite.InstanceID(instance), LicenseID: satellite.LicenseID(pool.LicenseID), VirtualAccountID: satellite.VirtualAccountID(pool.VirtualAccountID),
 				Count: count, Wanted: wanted, MeasuredUntil: instant(measured),
 			},
 		})

@@ -160,6 +160,10 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"EventHeads":       func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
 		"ChangedInstances": func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
 		"ChangedPools":     func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },
+		"WorkingTokens": func(tx satellite.Tx) error {
+			_, err := tx.WorkingTokens(virtual, time.UnixMicro(1), 10)
+			return err
+		},
 		"ChangedTokens":    func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
 		"Tombstones":       func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
 		"DeleteTombstones": func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },

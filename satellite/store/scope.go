@@ -92,6 +92,33 @@ func (s selection) page(query *gorm.DB, table string, page satellite.Page, desce
 	return query.Where("id IN ("+u.text()+")", u.args...)
 }
 
+// cursor is the id of the last of so many rows of the selection, in the order of
+// a page of it, or an id behind all where there are fewer. It walks the index only.
+func (s selection) cursor(query *gorm.DB, table string, skip int64, descending bool, conditions ...condition) (int64, error) {
+	if skip < 1 {
+		return 0, nil
+	}
+	end := int64(math.MaxInt64)
+	if descending {
+		end = 1
+	}
+	if skip > math.MaxInt32 {
+		return end, nil
+	}
+	return behind(s.page(query.Select("id"), table, satellite.Page{Limit: int(skip)}, descending, conditions...), skip, end)
+}
+
+// behind is the last of the first so many ids of a query in its order, or end
+// where there are fewer.
+func behind(query *gorm.DB, skip, end int64) (int64, error) {
+	var ids []int64
+	err := query.Limit(1).Offset(int(skip-1)).Pluck("id", &ids).Error
+	if err != nil || len(ids) == 0 {
+		return end, err
+	}
+	return ids[0], nil
+}
+
 // condition is one term of a WHERE with its values.
 type condition struct {
 	text   string

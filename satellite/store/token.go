@@ -1,6 +1,10 @@
 package store
 
-import "ssm/satellite"
+import (
+	"time"
+
+	"ssm/satellite"
+)
 
 type tokenRow struct {
 	ID               int64 `gorm:"primaryKey"`
@@ -67,6 +71,14 @@ func (t *transaction) Tokens(filter satellite.TokenFilter, page satellite.Page) 
 	of := selected(filter.AccountID, filter.VirtualAccountID, filter.Scope)
 	var rows []tokenRow
 	err := of.page(t.db.Select(tokenColumns), "tokens", page, true).Find(&rows).Error
+	return tokensOf(rows), err
+}
+
+func (t *transaction) WorkingTokens(virtual satellite.VirtualAccountID, now time.Time, limit int) ([]satellite.Token, error) {
+	var rows []tokenRow
+	// The conditions on revocation and uses are those of the index, word for word.
+	err := t.db.Select(tokenColumns).Where("virtual_account_id = ? AND expires_at > ? AND revoked_at = 0 AND (max_uses = 0 OR uses < max_uses)", virtual, micros(now)).
+		Order("expires_at DESC, id DESC").Limit(limit).Find(&rows).Error
 	return tokensOf(rows), err
 }
 

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 
 		{"devices are searched by prefix of serial, host name and product id", searches},
 		{"listings are read page by page", pages},
+		{"tokens that work are found, those that live longest first", workingTokens},
 		{"a device is found by product id and serial number among many of one prefix", byUDI},
 		{"the members of a pair find each other", peers},
 		{"devices that stay away are found, the first that is due first", dueDevices},

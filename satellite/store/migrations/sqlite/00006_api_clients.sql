@@ -25,6 +25,10 @@ CREATE INDEX api_clients_virtual_account ON api_clients (virtual_account_id) WHE
 
 ALTER TABLE users ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 
+-- Those that devices can register with, by how long they live.
+CREATE INDEX tokens_working ON tokens (virtual_account_id, expires_at, id) WHERE revoked_at = 0 AND (max_uses = 0 OR uses < max_uses);
+
 -- +goose Down
+DROP INDEX tokens_working;
 ALTER TABLE users DROP COLUMN generation;
 DROP TABLE api_clients;
