@@ -84,8 +84,43 @@ func TestTheExamplesOfTheAPIPageDoWhatItSays(t *testing.T) {
 	if slices.Sort(checked); !slices.Equal(checked, slices.Sorted(maps.Keys(examples))) {
 		t.Fatalf("the page has the examples %v, and here are checks for %v", slices.Sorted(maps.Keys(examples)), checked)
 	}
+	checkCalls(t, o)
 	for _, c := range checks {
 		t.Run(c.example, func(t *testing.T) { c.check(t, o) })
+	}
+}
+
+// checkCalls asks for each call in the page's table of the compatible API: it
+// is there, even if it refuses to do something with an empty object.
+func checkCalls(t *testing.T, o *office) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := regexp.MustCompile("`(GET|POST) (/services[^`]*|upstream[^`]*|accounts[^`]*)`").FindAllStringSubmatch(string(page), -1)
+	if len(calls) < 15 {
+		t.Fatalf("the page has only %d calls in its table", len(calls))
+	}
+	script := "for call in \"$@\"; do api \"${call#* }\" -X \"${call%% *}\" --data '{}' -o answer -w '%{http_code} %{content_type}\\n' || true; done"
+	arguments := []string{"-c", ". ./satellite.sh; " + script, "calls"}
+	names := strings.NewReplacer("{a}", "Kanda%20Networks", "{va}", "Default")
+	for _, call := range calls {
+		path := names.Replace(call[2])
+		if path[0] != '/' {
+			path = "/api/v1/" + path
+		}
+		arguments = append(arguments, call[1]+" "+path)
+	}
+	stdout, stderr, err := o.script(t, []string{"SATELLITE=" + o.url(), "CLIENT=" + o.client}, "bash", arguments...)
+	answers := strings.Split(strings.TrimSpace(stdout), "\n")
+	if err != nil || len(answers) != len(calls) {
+		t.Fatalf("%v: %s%s", err, stdout, stderr)
+	}
+	for i, answer := range answers {
+		if !slices.Contains([]string{"200", "400", "409"}, answer[:3]) || !strings.HasSuffix(answer, "application/json") {
+			t.Errorf("%s is answered %s", arguments[i+3], answer)
+		}
 	}
 }
 
