@@ -16,6 +16,10 @@ missing() {
   has openssl || packages+=(openssl)
   has chromium || packages+=(chromium)
   has node || packages+=(nodejs)
+  has npm || packages+=(npm)
+  has ansible-playbook || packages+=(ansible-core)
+  has curl || packages+=(curl)
+  has jq || packages+=(jq)
   has_japanese_font || packages+=(fontconfig fonts-noto-cjk)
   echo "${packages[*]}"
 }
@@ -27,7 +31,7 @@ fi
 
 packages=$(missing)
 if [ -z "$packages" ]; then
-  echo 'all there: go, gcc, openssl, chromium, node, a Japanese font'
+  echo 'all there: go, gcc, openssl, chromium, node, npm, ansible, curl, jq, a Japanese font'
   exit 0
 fi
 
@@ -36,7 +40,7 @@ if [ "$(id -u)" != 0 ] || ! has apt-get; then
 The tests need what is missing here. Nothing was run. Install it, then start again; on Debian:
   sudo apt-get update && sudo apt-get install -y $packages
 Elsewhere: a C compiler (gcc) for SQLite and the race detector, the openssl command,
-Chromium as the command "chromium", Node.js, fontconfig and a font that has Japanese.
+Chromium as the command "chromium", Node.js with npm, ansible-core, curl, jq, fontconfig and a font that has Japanese.
 TEXT
   exit 1
 fi

@@ -14,6 +14,7 @@ export CGO_ENABLED=1
 
 say 'what the tests need'
 .ci/need.sh
+.ci/newman.sh
 
 say 'format'
 unformatted=$(gofmt -l .)

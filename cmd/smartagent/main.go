@@ -1,7 +1,8 @@
 // Command smartagent is a device on the command line: it registers with a
 // satellite, asks for licenses and shows what it knows, in the words that
-// network engineers type. "smartagent fleet" plays many devices to measure a
-// satellite. The work is done by package agent.
+// network engineers type. The work is done by package agent. To measure a
+// satellite, "smartagent fleet" plays many devices and "smartagent poll" many
+// API clients.
 //
 // Exit status: 0 done (out of compliance is done, and said), 1 refused or
 // failed, 2 wrong usage.
@@ -76,7 +77,7 @@ func newRoot(p *program) *cobra.Command {
 				p.deregister(),
 				p.reservation())),
 		group("show", "Show what this device knows", p.showLicense()),
-		p.fleet(), p.showVersion())
+		p.fleet(), p.poll(), p.showVersion())
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
