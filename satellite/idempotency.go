@@ -58,11 +58,14 @@ type runningClaim struct {
 
 type claimKey struct{}
 
-// identity is who keys belong to. Another user gets no key of his, though he
-// may get his e-mail address.
+// identity is who keys belong to. Another user or API client gets no key
+// of his, though it may get his e-mail address or name.
 func (a Actor) identity() string {
-	if a.UserID != 0 {
+	switch {
+	case a.UserID != 0:
 		return fmt.Sprintf("user:%d", a.UserID)
+	case a.APIClientID != 0:
+		return fmt.Sprintf("api:%d", a.APIClientID)
 	}
 	return a.Name
 }

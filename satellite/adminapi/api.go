@@ -60,7 +60,7 @@ func configuration(version string) huma.Config {
 	config := huma.DefaultConfig("Software licensing satellite", version)
 	config.Info.Description = "What an administrator does on the satellite, for scripts. Times are RFC 3339 in UTC, null when never. " +
 		"Errors are problem documents (RFC 9457) with a stable code and a hint. " +
-		"Reads carry an ETag. A write that takes and gives no file may carry an Idempotency-Key, so that it can be sent again after a broken connection without being carried out twice; " +
+		"Reads carry an ETag. A write that takes and gives no file and shows no secret may carry an Idempotency-Key, so that it can be sent again after a broken connection without being carried out twice; " +
 		"with one, it is carried out to its end even if the connection breaks."
 	config.Servers = []*huma.Server{{URL: Prefix}}
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil

@@ -37,10 +37,11 @@ type keptAnswer struct {
 
 // documentKey describes the key of an operation that writes, which also is what
 // lets it take one. Operations with a file on either side take none: their files
-// are too large to be kept, and what they do a repeat finds done.
+// are too large to be kept, and what they do a repeat finds done. Nor do those
+// that show a secret once: it would be kept.
 func documentKey(op *huma.Operation) {
-	if op.RequestBody != nil || op.Responses["200"] != nil {
-		return // a file
+	if file := op.RequestBody != nil || op.Responses["200"] != nil; file || op.Metadata[showsSecret] != nil {
+		return
 	}
 	shortest, longest := 1, maxKeyLength
 	op.Parameters = append(op.Parameters, &huma.Param{
@@ -59,6 +60,11 @@ func documentKey(op *huma.Operation) {
 		Schema: &huma.Schema{Type: huma.TypeBoolean}, Description: "true where this is the answer that was kept of the first request with the key.",
 	}}}
 }
+
+// showsSecret marks an operation whose answer shows a secret that is kept nowhere.
+const showsSecret = "shows-secret"
+
+func secretOnce(op *huma.Operation) { op.Metadata = map[string]any{showsSecret: true} }
 
 func takesKey(op *huma.Operation) bool {
 	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == idempotencyKey })
@@ -166,7 +172,7 @@ func checkKey(op *huma.Operation, keys []string) error {
 	if !takesKey(op) {
 		return &satellite.Error{
 			Kind: satellite.KindInvalid, Code: "idempotency-key-not-taken",
-			Message: "This call takes or gives a file and keeps no answer, so it takes no Idempotency-Key. Nothing was changed.",
+			Message: "This call takes or gives a file, or shows a secret, and its answer is not kept: so it takes no Idempotency-Key. Nothing was changed.",
 			Hint:    "Send it without one. A file that was taken before is found and changes nothing.",
 		}
 	}

@@ -35,9 +35,9 @@ func (a *api) routes(r huma.API) {
 	post(r, "/users/{user}/password", "set-password", "Users", "Change a password and end the user's sessions", a.setPassword, nothing, missing)
 	post(r, "/users/{user}/role", "set-system-role", "Users", "Change what a user may do on the whole satellite", a.setSystemRole, missing, conflict)
 	get(r, "/api-clients", "list-api-clients", "API clients", "List the API clients that you manage: those in use by name, then the revoked ones", a.listAPIClients)
-	post(r, "/api-clients", "create-api-client", "API clients", "Create an API client; the answer shows its secret, this one time", a.createAPIClient, created, missing, conflict)
+	post(r, "/api-clients", "create-api-client", "API clients", "Create an API client; the answer shows its secret, this one time", a.createAPIClient, created, missing, conflict, secretOnce)
 	get(r, "/api-clients/{api_client}", "get-api-client", "API clients", "Show an API client", a.getAPIClient, missing)
-	post(r, "/api-clients/{api_client}/rotate", "rotate-api-client", "API clients", "Give an API client another secret; the one before is accepted for a while", a.rotateAPIClient, missing, conflict)
+	post(r, "/api-clients/{api_client}/rotate", "rotate-api-client", "API clients", "Give an API client another secret; the one before is accepted for a while", a.rotateAPIClient, missing, conflict, secretOnce)
 	post(r, "/api-clients/{api_client}/revoke", "revoke-api-client", "API clients", "End an API client at once, with its secrets and access tokens", a.revokeAPIClient, missing)
 
 	get(r, "/accounts/{account}/grants", "list-grants", "Users", "List who has which role in an account", a.listGrants, missing)

@@ -1,7 +1,6 @@
 package compatible_test
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -26,10 +25,11 @@ import (
 func BenchmarkLicenses(b *testing.B) {
 	for _, size := range []struct{ licenses, places int }{{20, 10}, {100, 20}} {
 		b.Run(fmt.Sprintf("rows=%d", size.licenses*size.places), func(b *testing.B) {
-			handler := warehouse(b, size.licenses, size.places)
+			handler, token := warehouse(b, size.licenses, size.places)
 			b.ReportAllocs()
 			for b.Loop() {
 				request := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/api/v1/accounts/Depot/licenses", strings.NewReader(`{"limit":-1}`))
+				request.Header.Set("Authorization", "Bearer "+token)
 				answer := httptest.NewRecorder()
 				handler.ServeHTTP(answer, request)
 				if answer.Code != http.StatusOK || strings.Count(answer.Body.String(), `"licenseDetails":[{`) != size.licenses*size.places {
@@ -40,8 +40,8 @@ func BenchmarkLicenses(b *testing.B) {
 	}
 }
 
-// warehouse is the API of a satellite with an account "Depot".
-func warehouse(b *testing.B, licenses, places int) http.Handler {
+// warehouse is the API of a satellite with an account "Depot", and an access token.
+func warehouse(b *testing.B, licenses, places int) (handler http.Handler, token string) {
 	b.Helper()
 	check := func(err error) {
 		b.Helper()
@@ -64,11 +64,15 @@ func warehouse(b *testing.B, licenses, places int) http.Handler {
 	check(err)
 	check(s.Update(b.Context(), func(tx satellite.Tx) error { return stockUp(tx, account.ID, licenses, places) }))
 	tick := now
+	client, secret, err := service.CreateAPIClient(b.Context(), admin, "bench", satellite.Grant{Role: satellite.RoleSystemAdmin})
+	check(err)
+	access, err := service.ClientAccessToken(b.Context(), "", client.ClientID, secret)
+	check(err)
 	return compatible.Handler(compatible.Options{
 		Service: service, Log: slog.New(slog.DiscardHandler),
-		Now:          func() time.Time { tick = tick.Add(time.Second); return tick }, // no rate is ever exceeded
-		Authenticate: func(context.Context, *http.Request) (satellite.Actor, error) { return admin, nil },
-	})
+		Now:     func() time.Time { tick = tick.Add(time.Second); return tick }, // no rate is ever exceeded
+		SignIns: auth.NewLimiter(machine),
+	}), access.Text
 }
 
 func stockUp(tx satellite.Tx, account satellite.AccountID, licenses, places int) error {

@@ -95,6 +95,8 @@ func newWorld(t *testing.T) *world {
 	for _, role := range satellite.SystemRoles {
 		w.user(string(role), role)
 	}
+	// Its first use is on record, so that no later call of the stories writes for it.
+	must(w.service.ActorOfAccessToken(t.Context(), w.tokens[administrator], "127.0.0.1"))(t)
 	must(w.service.TrustRoots(t.Context(), w.actors[administrator], certs.EncodePEM(w.upstream.root.Certificate)))(t)
 	w.account(tokyo, "admin@tokyo.example")
 	w.account(labs, "admin@labs.example")
