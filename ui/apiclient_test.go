@@ -148,7 +148,7 @@ func TestASecretIsRotatedOnceForEachFormThatAsksForIt(t *testing.T) {
 	if s.proves(client, first) || !s.proves(client, second) {
 		t.Error("the first secret must have ended, the second must not")
 	}
-	if text := v.get(page).text; strings.Contains(text, "ends it at once.") || strings.Contains(text, "Secret before accepted until") {
+	if text := v.get(page).text; strings.Contains(text, "ends it at once.") || strings.Contains(text, "Old secret until") {
 		t.Error("the page still speaks of the first secret")
 	}
 	v.post(page, page+"/rotate", form("721")).expect(t, http.StatusBadRequest, "0 to 720 hours")
