@@ -30,7 +30,7 @@ var subscriptionStatuses = map[satellite.LotState]string{satellite.LotLive: "Act
 
 // filterStatuses are the statuses that clients ask for. Nothing is ever
 // canceled here: what the upstream takes back is gone.
-var filterStatuses = []string{"active", "future", "expired", "canceled", "cancelled"}
+var filterStatuses = []string{"active", "future", "expired", "canceled", "cancelled"} //nolint:misspell // some clients spell it so
 
 func (a *api) listSubscriptions(ctx context.Context, c *call) (any, error) {
 	w, names, statuses := c.in.window(), c.in.texts("virtualAccounts"), c.in.texts("status")

@@ -37,7 +37,7 @@ func TestSubscriptionsAreListedByStatus(t *testing.T) {
 		`{"status":[]}`:                       {"Expired", "Active", "Active", "Future", "Active", "Active"},
 		`{"status":["Active"]}`:               {"Active", "Active", "Active", "Active"},
 		`{"status":["EXPIRED","Future"]}`:     {"Expired", "Future"},
-		`{"status":["Canceled","Cancelled"]}`: nil,
+		`{"status":["Canceled","Cancelled"]}`: nil, //nolint:misspell // some clients spell it so
 		`{"status":["Active"],"limit":2,"offset":3,"virtualAccounts":["Default","Lab 1"]}`: {"Active"},
 		`{"virtualAccounts":["Lab 1"]}`:   {"Active"},
 		`{"status":["Active"],"limit":0}`: nil,
