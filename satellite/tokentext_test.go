@@ -58,6 +58,51 @@ func TestOnlyTokensThatStillWorkAreShownWithTheirTextsTheBestOneFirst(t *testing
 	}
 }
 
+// between may do everything in "Annex", and only look at "Default".
+func (w *world) between() satellite.Actor {
+	w.Helper()
+	list, err := w.service.VirtualAccounts(w.ctx, admin, w.account.ID)
+	w.must(err)
+	actor := satellite.Actor{Name: "between", Role: satellite.RoleSystemUser}
+	for _, v := range list {
+		grant := satellite.Grant{AccountID: w.account.ID, VirtualAccountID: v.ID, Role: satellite.RoleVirtualAccountViewer}
+		if v.Name == "Annex" {
+			grant.Role = satellite.RoleVirtualAccountAdmin
+		}
+		actor.Grants = append(actor.Grants, grant)
+	}
+	return actor
+}
+
+func TestWhoMayWriteInOneVirtualAccountMayNotInAnother(t *testing.T) {
+	t.Parallel()
+	w := annexed(t)
+	_, text := w.token(satellite.NewToken{})
+	w.device("S1").register(text)
+	stranger := satellite.Actor{Name: "stranger", Role: satellite.RoleSystemUser}
+	for name, do := range map[string]func(actor satellite.Actor, virtual string) error{
+		"WorkingTokens": func(a satellite.Actor, virtual string) error {
+			_, err := w.service.WorkingTokens(w.ctx, a, w.account.ID, virtual)
+			return err
+		},
+		"RevokeTokens": func(a satellite.Actor, virtual string) error {
+			return w.service.RevokeTokens(w.ctx, a, w.account.ID, virtual, []string{text})
+		},
+		"RemoveInstances": func(a satellite.Actor, virtual string) error {
+			return w.service.RemoveInstances(w.ctx, a, w.account.ID, virtual, []satellite.InstanceRemoval{removal("S1", "")})
+		},
+		"TransferInstancesFrom": func(a satellite.Actor, virtual string) error {
+			return w.service.TransferInstancesFrom(w.ctx, a, w.account.ID, virtual, []satellite.InstanceTransfer{moveOut("S1", "Annex")})
+		},
+	} {
+		w.unchanged(name, func() {
+			refused(t, do(w.between(), "Default"), satellite.KindForbidden, "role-insufficient")
+			// A stranger is not told which virtual accounts there are.
+			refused(t, do(stranger, "Nowhere"), satellite.KindNotFound, "account-not-found")
+		})
+	}
+}
+
 func TestTokensAreRevokedByTheirTextsAllOrNone(t *testing.T) {
 	t.Parallel()
 	w := annexed(t)
