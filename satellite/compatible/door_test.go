@@ -334,7 +334,7 @@ func TestOnlySoManyRequestsRunAtATime(t *testing.T) {
 
 func TestBoundsAreGenerousForScripts(t *testing.T) {
 	t.Parallel()
-	if d := defaults; d.burst < 100 || d.refill < 50 || d.running != 8 || d.wait != 10*time.Second || d.body != 1<<20 {
+	if d := defaults; d.burst < 100 || d.refill < 50 || d.running != 2 || d.wait != 10*time.Second || d.body != 1<<20 {
 		t.Errorf("the bounds are %+v", d)
 	}
 	if slices.ContainsFunc(new(api).routes(), func(r route) bool { return r.open != (r.trees == tokens) }) {

@@ -21,10 +21,11 @@ type bounds struct {
 
 // defaults are generous for scripts and mean to floods. A playbook sends a few
 // requests per second, a dashboard fewer; 50 a second is what a loop without a
-// pause does. Eight at a time keep two processors busy and leave the store to
-// the devices, which wait for nobody here.
+// pause does. Two at a time are as many as answer as fast as a small machine
+// can, and beside the devices, of which hundreds are worked on at a time and none
+// waits here, they get the share of two.
 var defaults = bounds{
-	burst: 100, refill: 50, running: 8, wait: 10 * time.Second,
+	burst: 100, refill: 50, running: 2, wait: 10 * time.Second,
 	body: 1 << 20, read: 15 * time.Second, write: 30 * time.Second,
 }
 
