@@ -25,6 +25,10 @@ func (s *Service) RemoveInstance(ctx context.Context, actor Actor, piid string) 
 	})
 }
 
+// maxRemovals bounds what one request removes: it is one transaction, and the
+// devices wait for it 2 to 3 ms for each removal.
+const maxRemovals = 100
+
 // InstanceRemoval names a device that is to be removed.
 type InstanceRemoval struct {
 	// Identity is what stands on the device. Its software tag may be empty where
@@ -38,13 +42,13 @@ type InstanceRemoval struct {
 // RemoveInstances removes devices of a virtual account, all or none. Of a device
 // with a reservation, that is returned by its code, as in ReturnReservation.
 //
-// KindInvalid for none or more than 1000 devices, and for a text that is no
+// KindInvalid for none or more than 100 devices, and for a text that is no
 // return code; KindNotFound for a device that is not in the virtual account;
 // KindConflict for a reservation without a code or with one of something else,
 // where several devices fit, and for one that holds export-controlled licenses.
 func (s *Service) RemoveInstances(ctx context.Context, actor Actor, account AccountID, virtualAccount string, list []InstanceRemoval) error {
-	if len(list) < 1 || len(list) > maxTransfer {
-		return fail(KindInvalid, "device-removal-invalid", "From 1 to %d devices can be removed at once, not %d. Nothing was changed.", maxTransfer, len(list))
+	if len(list) < 1 || len(list) > maxRemovals {
+		return fail(KindInvalid, "device-removal-invalid", "From 1 to %d devices can be removed at once, not %d. Nothing was changed.", maxRemovals, len(list))
 	}
 	if err := actor.maySomewhere(ActionManageDevices, account); err != nil {
 		return err

@@ -44,7 +44,7 @@ func TestDevicesAreRemovedTogetherWithTheReservationsThatTheyGaveUp(t *testing.T
 			{[]satellite.InstanceRemoval{removal("S2", back), removal("S9", "")}, satellite.KindNotFound, "device-not-found", 2, `"S9"`},
 			{[]satellite.InstanceRemoval{removal("S1", ""), removal("S1", "")}, satellite.KindNotFound, "device-not-found", 2, `"S1"`},
 			{nil, satellite.KindInvalid, "device-removal-invalid", 0, "not 0"},
-			{make([]satellite.InstanceRemoval, 1001), satellite.KindInvalid, "device-removal-invalid", 0, "not 1001"},
+			{make([]satellite.InstanceRemoval, 101), satellite.KindInvalid, "device-removal-invalid", 0, "not 101"},
 		} {
 			err := w.removeDevices(c.list...)
 			refused(t, err, c.kind, c.code, c.words)

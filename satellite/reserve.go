@@ -29,9 +29,10 @@ type ReservedLicense struct {
 // secretPurpose seals the secrets of reservations.
 const secretPurpose = "reservation secret"
 
-// What one request reserves is bounded: it is one transaction.
+// What one request reserves is bounded: it is one transaction, and the devices
+// wait for it 5 to 10 ms for each reservation.
 const (
-	maxReservations     = 100
+	maxReservations     = 20
 	maxReservedLicenses = 1000
 )
 
@@ -52,7 +53,7 @@ func (s *Service) Reserve(ctx context.Context, actor Actor, n NewReservation) (R
 	return list[0], nil
 }
 
-// ReserveAll is Reserve for up to 100 devices with up to 1000 licenses in all,
+// ReserveAll is Reserve for up to 20 devices with up to 1000 licenses in all,
 // one device after the other, in one transaction: all of it or nothing.
 func (s *Service) ReserveAll(ctx context.Context, actor Actor, list []NewReservation) ([]Reservation, error) {
 	if actor.Role == "" {
@@ -94,7 +95,8 @@ func (s *Service) newReserving(actor Actor, n NewReservation, now time.Time) (w 
 		AccountID: n.AccountID, PIID: s.randomUUID(), UDIPID: request.PID, UDISerialNumber: request.SerialNumber, Type: request.Kind,
 		State: ReservationStanding, DeviceKey: request.Key, CreatedAt: now, CreatedBy: actor.Name,
 	}}
-	return w, w.makeKey(request.Key)
+	err = w.makeKey(request.Key)
+	return w, err
 }
 
 // UpdateReservation changes what is reserved for a device, to all of licenses,

@@ -37,7 +37,7 @@ func TestLicensesAreReservedForSeveralDevicesOneAfterTheOtherOrForNone(t *testin
 		refused(t, err, satellite.KindInvalid, "reservation-code-invalid", "Reservation 2: ")
 		many := first.asked()
 		many.Licenses = make([]satellite.ReservedLicense, 501)
-		for _, list := range [][]satellite.NewReservation{nil, make([]satellite.NewReservation, 101), {many, many}} {
+		for _, list := range [][]satellite.NewReservation{nil, make([]satellite.NewReservation, 21), {many, many}} {
 			_, err = w.reserveAll(list...)
 			refused(t, err, satellite.KindInvalid, "reservations-invalid")
 		}

@@ -36,7 +36,10 @@ func (w *world) dumpWrites() string {
 
 func (w *world) rowsOf(db *sql.DB, query string) (lines []string) {
 	w.t.Helper()
-	rows := must(db.QueryContext(w.t.Context(), query))(w.t)
+	rows, err := db.QueryContext(w.t.Context(), query)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	defer func() { _ = rows.Close() }()
 	columns := must(rows.Columns())(w.t)
 	for rows.Next() {
