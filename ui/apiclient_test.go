@@ -206,7 +206,11 @@ func TestWhoManagesAPlaceManagesItsClientsAndNoOther(t *testing.T) {
 	s.must(err)
 	own, _, err := s.service.CreateAPIClient(t.Context(), admin, "Bench", satellite.Grant{AccountID: account.ID, VirtualAccountID: lab.ID, Role: satellite.RoleVirtualAccountUser})
 	s.must(err)
-	s.user("lab@tsukishiro.example", "Lab", satellite.RoleSystemUser, satellite.Grant{AccountID: account.ID, VirtualAccountID: lab.ID, Role: satellite.RoleVirtualAccountAdmin})
+	virtual, err := s.service.VirtualAccounts(t.Context(), admin, account.ID)
+	s.must(err)
+	s.user("lab@tsukishiro.example", "Lab", satellite.RoleSystemUser,
+		satellite.Grant{AccountID: account.ID, VirtualAccountID: lab.ID, Role: satellite.RoleVirtualAccountAdmin},
+		satellite.Grant{AccountID: account.ID, VirtualAccountID: virtual[0].ID, Role: satellite.RoleVirtualAccountViewer}) // Default, where he only reads
 	s.user("reader@tsukishiro.example", "Reader", satellite.RoleSystemUser, satellite.Grant{AccountID: account.ID, Role: satellite.RoleAccountViewer})
 	s.user("operator@tsukishiro.example", "Operator", satellite.RoleSystemOperator)
 
