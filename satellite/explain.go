@@ -54,11 +54,8 @@ func (s *Service) ExplainLicense(ctx context.Context, actor Actor, account Accou
 	}
 	now := s.Now()
 	err = s.store.View(ctx, func(tx Tx) error {
-		virtual, err := findVirtualAccount(tx, account, virtualAccount)
+		virtual, err := permittedVirtualAccount(tx, actor, ActionRead, account, virtualAccount)
 		if err != nil {
-			return err
-		}
-		if err := actor.mayIn(ActionRead, account, virtual.ID); err != nil {
 			return err
 		}
 		license, err := tx.LicenseByTag(account, tag)

@@ -80,11 +80,7 @@ func (s *Service) RemoveInstances(ctx context.Context, actor Actor, account Acco
 }
 
 func removalPlace(tx Tx, actor Actor, account AccountID, name string) (VirtualAccount, error) {
-	virtual, err := findVirtualAccount(tx, account, name)
-	if err != nil {
-		return virtual, err
-	}
-	return virtual, actor.mayIn(ActionManageDevices, account, virtual.ID)
+	return permittedVirtualAccount(tx, actor, ActionManageDevices, account, name)
 }
 
 // judgeReturns finds the reservations that are returned with the devices, and

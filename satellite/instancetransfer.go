@@ -124,11 +124,7 @@ func openTransfer(tx Tx, record recorder, actor Actor, account AccountID, now ti
 
 // place is a virtual account between which the actor may transfer devices.
 func (t *transfer) place(name string) (VirtualAccount, error) {
-	virtual, err := virtualAccountNamed(t.virtual, name)
-	if err != nil {
-		return virtual, err
-	}
-	return virtual, t.actor.mayIn(ActionManageDevices, t.account, virtual.ID)
+	return permittedAmong(t.virtual, t.actor, ActionManageDevices, t.account, name)
 }
 
 func (t *transfer) name(virtual VirtualAccountID) string {

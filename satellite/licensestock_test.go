@@ -178,3 +178,17 @@ func TestTheInventoryIsWhatTheDetailsOfEachDeviceSay(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatADeviceWasRefusedIsNotInTheInventory(t *testing.T) {
+	t.Parallel()
+	w := licensed(t, map[string]wire.EntitlementRecord{"strict": {Enforcement: "enforced"}}, lot{tag: "strict", quantity: 1}, lot{tag: "plenty", quantity: 9})
+	a := w.in("", "A")
+	a.ok(a.authorization("strict", 3, "plenty", 2))
+	list, err := w.service.Inventory(w.ctx, admin, satellite.InstanceFilter{AccountID: w.account.ID}, satellite.Page{})
+	w.must(err)
+	details, err := w.service.FindInstance(w.ctx, admin, satellite.InstanceQuery{PIID: list[0].PIID})
+	w.must(err)
+	if len(details.Licenses) != 2 || len(list[0].Licenses) != 1 || list[0].Licenses[0].License.Tag != "plenty" {
+		t.Errorf("of what the details say, %+v, the inventory says %+v", details.Licenses, list[0].Licenses)
+	}
+}

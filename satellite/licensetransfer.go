@@ -198,11 +198,8 @@ func transferLicense(tx Tx, record recorder, actor Actor, licenses *licenseNames
 	}
 	var places [2]VirtualAccount
 	for i, name := range []string{t.From, t.To} {
-		virtual, err := findVirtualAccount(tx, account, name)
+		virtual, err := permittedVirtualAccount(tx, actor, ActionManageLicenses, account, name)
 		if err != nil {
-			return err
-		}
-		if err := actor.mayIn(ActionManageLicenses, account, virtual.ID); err != nil {
 			return err
 		}
 		places[i] = virtual

@@ -119,10 +119,7 @@ func (w reserving) place(tx Tx) (r Reservation, err error) {
 		return r, r.updatable(w.licenses)
 	}
 	r = w.fresh
-	virtual, err := findVirtualAccount(tx, r.AccountID, w.virtual)
-	if denied := w.actor.mayIn(ActionManageReservations, r.AccountID, virtual.ID); denied != nil {
-		return r, denied
-	}
+	virtual, err := permittedVirtualAccount(tx, w.actor, ActionManageReservations, r.AccountID, w.virtual)
 	if err != nil {
 		return r, err
 	}

@@ -199,11 +199,8 @@ func (s *Service) CreateToken(ctx context.Context, actor Actor, n NewToken) (Tok
 		if err := agree(tx, record, account, n.AcceptAgreement, actor, now); err != nil {
 			return err
 		}
-		virtual, err := findVirtualAccount(tx, account.ID, n.VirtualAccount)
+		virtual, err := permittedVirtualAccount(tx, actor, ActionManageTokens, account.ID, n.VirtualAccount)
 		if err != nil {
-			return err
-		}
-		if err := actor.mayIn(ActionManageTokens, account.ID, virtual.ID); err != nil {
 			return err
 		}
 		token.VirtualAccountID = virtual.ID

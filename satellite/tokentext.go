@@ -80,11 +80,7 @@ func (s *Service) WorkingTokens(ctx context.Context, actor Actor, account Accoun
 
 // tokensPlace is the virtual account of that name, for who may manage its tokens.
 func tokensPlace(tx Tx, actor Actor, account AccountID, name string) (VirtualAccount, error) {
-	virtual, err := findVirtualAccount(tx, account, name)
-	if err != nil {
-		return virtual, err
-	}
-	return virtual, actor.mayIn(ActionManageTokens, account, virtual.ID)
+	return permittedVirtualAccount(tx, actor, ActionManageTokens, account, name)
 }
 
 // RevokeTokens ends the tokens of a virtual account that have these texts, all

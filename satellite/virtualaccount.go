@@ -322,6 +322,30 @@ func virtualAccountNamed(list []VirtualAccount, name string) (VirtualAccount, er
 	return VirtualAccount{}, errVirtualAccountMissing(name)
 }
 
+// permittedVirtualAccount finds one by name for who may do the action there. One
+// that he does not see is answered in the words for one that does not exist.
+func permittedVirtualAccount(tx Tx, actor Actor, action Action, accountID AccountID, name string) (VirtualAccount, error) {
+	list, err := tx.VirtualAccounts(accountID)
+	if err != nil {
+		return VirtualAccount{}, err
+	}
+	return permittedAmong(list, actor, action, accountID, name)
+}
+
+func permittedAmong(list []VirtualAccount, actor Actor, action Action, accountID AccountID, name string) (VirtualAccount, error) {
+	if !actor.Sees(accountID) {
+		return VirtualAccount{}, actor.mayIn(action, accountID, 0)
+	}
+	virtual, err := virtualAccountNamed(list, name)
+	if err != nil {
+		return virtual, err
+	}
+	return virtual, actor.mayWith(action, accountID, virtual.ID, errVirtualAccountMissing(name))
+}
+
 func errVirtualAccountMissing(name string) error {
+	if name == "" {
+		return fail(KindNotFound, "virtual-account-not-found", "The default virtual account of this account is none that you may see. Nothing was changed.").hint("Name another one.")
+	}
 	return fail(KindNotFound, "virtual-account-not-found", "There is no virtual account %q in this account.", clip(name)).hint("`satellite virtual-account list` shows those that exist.")
 }

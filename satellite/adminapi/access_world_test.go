@@ -14,20 +14,19 @@ import (
 
 	"ssm/satellite"
 	"ssm/satellite/adminapi"
-	"ssm/satellite/auth"
 	"ssm/satellite/issuer"
 	"ssm/satellite/web"
 	"ssm/satellite/wire"
 )
 
 // accessFixture is a satellite with everything in every place, a signed-in user
-// of each role, and the API over a service that forgets what it did: so each
+// and an API client of each role, and the API over a service that forgets what it did: so each
 // request meets the same satellite.
 type accessFixture struct {
 	*world
-	handler  http.Handler
-	sessions map[string][2]string // by role: cookie and token
-	names    map[place]map[string]string
+	handler http.Handler
+	doors   []door
+	names   map[place]map[string]string
 }
 
 // rehearsal is a store whose updates are run, answered, and rolled back.
@@ -52,7 +51,7 @@ func (quick) Matches(password, hash string) (bool, error) { return hash == "hash
 
 func newAccessFixture(t *testing.T) *accessFixture {
 	t.Helper()
-	f := &accessFixture{world: newWorld(t), sessions: map[string][2]string{}, names: map[place]map[string]string{}}
+	f := &accessFixture{world: newWorld(t), names: map[place]map[string]string{}, doors: []door{{name: "session", headers: map[string][]string{}}, {name: "access token", headers: map[string][]string{}}}}
 	f.accounts()
 	for n, p := range places {
 		f.furnish(n, p)
@@ -69,10 +68,15 @@ func newAccessFixture(t *testing.T) *accessFixture {
 			grants = []satellite.Grant{{AccountID: id[satellite.AccountID](own, "account id"), VirtualAccountID: id[satellite.VirtualAccountID](own, "virtual account id"), Role: role}}
 		}
 		cookie, csrf := f.session(f.user(string(role)+"@roles.example", system, grants...))
-		f.sessions[letter] = [2]string{cookie, csrf}
+		f.doors[0].headers[letter] = []string{"Cookie", cookie, "X-CSRF-Token", csrf}
+		grant := satellite.Grant{Role: role}
+		if len(grants) > 0 {
+			grant = grants[0]
+		}
+		f.doors[1].headers[letter] = []string{"Authorization", "Bearer " + f.show(f.client("of "+string(role), grant))}
 	}
 	service := must(satellite.New(t.Context(), satellite.Ports{
-		Store: rehearsal{f.store}, Issuer: issuer.New(f.keys), Tokens: auth.NewTokens(), Passwords: quick{}, Secrets: f.keys,
+		Store: rehearsal{f.store}, Issuer: issuer.New(f.keys), Tokens: f.signer, Passwords: quick{}, Secrets: f.keys,
 		Observer: silent{}, Now: clock, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: f.folder}))(t)
 	e := web.New(slog.New(slog.DiscardHandler))
@@ -187,8 +191,14 @@ func (f *accessFixture) reserve(names map[string]string, serial string) {
 	names["reserved_serial"] = serial
 }
 
-// request is one request through the session door.
-func (f *accessFixture) request(r route, role string, p place, query string) reply {
+// door is a way in, with the headers that each role shows there.
+type door struct {
+	name    string
+	headers map[string][]string
+}
+
+// request is one request through a door.
+func (f *accessFixture) request(d door, r route, role string, p place, query string) reply {
 	f.t.Helper()
 	method, path, _ := strings.Cut(r.name, " ")
 	path, body := f.fill(path, p), f.fill(r.body, p)
@@ -202,8 +212,9 @@ func (f *accessFixture) request(r route, role string, p place, query string) rep
 	if strings.HasPrefix(r.body, `{"`) || r.body == `{}` {
 		request.Header.Set("Content-Type", asJSON)
 	}
-	request.Header.Set("Cookie", f.sessions[role][0])
-	request.Header.Set("X-CSRF-Token", f.sessions[role][1])
+	for i := 0; i < len(d.headers[role]); i += 2 {
+		request.Header.Set(d.headers[role][i], d.headers[role][i+1])
+	}
 	recorder := httptest.NewRecorder()
 	f.handler.ServeHTTP(recorder, request)
 	return reply{recorder.Code, recorder.Header(), recorder.Body.String()}

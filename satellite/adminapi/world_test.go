@@ -46,6 +46,7 @@ type world struct {
 	store    *store.Store
 	service  *satellite.Service
 	sessions *auth.Sessions
+	signer   *auth.Tokens
 	keys     *certs.KeyFile
 	folder   string
 	upstream *upstream
@@ -55,7 +56,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, folder: t.TempDir(), upstream: newUpstream(t, now)}
+	w := &world{t: t, folder: t.TempDir(), upstream: newUpstream(t, now), signer: auth.NewTokens()}
 	w.keys = must(certs.LoadKeyFile(filepath.Join(w.folder, "key")))(t)
 	w.store = must(store.Open(t.Context(), store.Options{Path: filepath.Join(w.folder, "satellite.db")}))(t)
 	t.Cleanup(func() {
@@ -64,7 +65,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.service = must(satellite.New(t.Context(), satellite.Ports{
-		Store: w.store, Issuer: issuer.New(w.keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(1), Secrets: w.keys,
+		Store: w.store, Issuer: issuer.New(w.keys), Tokens: w.signer, Passwords: auth.NewPasswords(1), Secrets: w.keys,
 		Observer: silent{}, Now: clock, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: w.folder}))(t)
 	w.sessions = auth.NewSessions(w.store, clock, time.Hour, time.Hour)

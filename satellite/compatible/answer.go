@@ -92,6 +92,11 @@ func (a *api) refuse(err error, c echo.Context) {
 	if c.Response().Committed {
 		panic(http.ErrAbortHandler)
 	}
+	// Before it answers, the server reads on, so as to take the next request: who
+	// is refused without a look at his body must not sit there sending it.
+	if err := http.NewResponseController(c.Response()).SetReadDeadline(a.now().Add(a.bounds.rest)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		panic(http.ErrAbortHandler)
+	}
 	header := c.Response().Header()
 	switch p.Status {
 	case http.StatusUnauthorized:

@@ -94,15 +94,20 @@ func (a *api) serve(c echo.Context) error {
 			return err
 		}
 	}
-	body, err := a.readBody(c)
-	if err != nil {
-		return err
+	limit := a.bounds.body
+	if found.open {
+		limit = a.bounds.open
 	}
-	if request.in, err = input(r, body, found.form); err != nil {
+	body, err := a.readBody(c, limit)
+	if err != nil {
 		return err
 	}
 	var answer any
 	err = a.gate.run(r.Context(), a.bounds.wait, func() error {
+		// Within the gate, because fields take many times the memory of the body.
+		if request.in, err = input(r, body, found.form); err != nil {
+			return err
+		}
 		answer, err = found.handle(r.Context(), request)
 		return err
 	})

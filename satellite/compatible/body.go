@@ -25,17 +25,17 @@ const maxDepth = 32
 
 // readBody takes the body of a request whole into memory, within its bounds of
 // size and time. After it, nothing limits how long the request may be worked on.
-func (a *api) readBody(c echo.Context) ([]byte, error) {
+func (a *api) readBody(c echo.Context, limit int64) ([]byte, error) {
 	r := c.Request()
-	tooLarge := &http.MaxBytesError{Limit: a.bounds.body}
-	if r.ContentLength > a.bounds.body {
+	tooLarge := &http.MaxBytesError{Limit: limit}
+	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
 	connection := http.NewResponseController(c.Response())
 	if err := connection.SetReadDeadline(a.now().Add(a.bounds.read)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, a.bounds.body))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
 	var slow net.Error
 	switch {
 	case errors.As(err, &tooLarge):
@@ -104,7 +104,7 @@ func parseJSON(body []byte) (map[string]any, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
-	value, err := readValue(decoder, "", 0)
+	value, err := readValue(decoder, nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +140,27 @@ func checkType(header http.Header, form bool) (mediaType string, err error) {
 	}
 }
 
+// step is one step on the way to a value of a body. The way is put into words only
+// for a refusal: at each of a million values, behind a long name, that would cost
+// more than all else together.
+type step struct {
+	outer *step
+	name  string // of a field
+	index int    // of an element, from 0; -1: a field
+}
+
+func (s *step) String() string {
+	switch {
+	case s == nil:
+		return ""
+	case s.index < 0:
+		return join(s.outer.String(), s.name)
+	}
+	return fmt.Sprintf("%s[%d]", s.outer, s.index)
+}
+
 // readValue reads one value of a text that is known to be JSON.
-func readValue(decoder *json.Decoder, path string, depth int) (any, error) {
+func readValue(decoder *json.Decoder, at *step, depth int) (any, error) {
 	token, err := decoder.Token()
 	if err != nil {
 		return nil, invalid("The body is not JSON.")
@@ -156,7 +175,7 @@ func readValue(decoder *json.Decoder, path string, depth int) (any, error) {
 	if delimiter == '[' {
 		values := []any{}
 		for i := 0; decoder.More(); i++ {
-			value, err := readValue(decoder, fmt.Sprintf("%s[%d]", path, i), depth+1)
+			value, err := readValue(decoder, &step{outer: at, index: i}, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -172,10 +191,11 @@ func readValue(decoder *json.Decoder, path string, depth int) (any, error) {
 			return nil, invalid("The body is not JSON.")
 		}
 		name, _ := key.(string)
+		here := &step{outer: at, name: name, index: -1}
 		if _, twice := fields[name]; twice {
-			return nil, invalid("The field %s is there twice.", clip(join(path, name)))
+			return nil, invalid("The field %s is there twice.", clip(here.String()))
 		}
-		if fields[name], err = readValue(decoder, join(path, name), depth+1); err != nil {
+		if fields[name], err = readValue(decoder, here, depth+1); err != nil {
 			return nil, err
 		}
 	}

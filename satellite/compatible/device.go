@@ -53,7 +53,7 @@ func (a *api) listVirtualAccountDevices(ctx context.Context, c *call) (any, erro
 
 // listDevices lists those of some virtual accounts, or of all.
 func (a *api) listDevices(ctx context.Context, c *call) (any, error) {
-	w, search, names := c.in.window(), searched(c.in.text("instanceName")), c.in.texts("virtualAccounts")
+	w, search, names := c.in.window(), searched(c.in.text("instanceName")), c.in.names("virtualAccounts")
 	if name := c.in.text("virtualAccountName"); name != "" {
 		names = append(names, name)
 	}

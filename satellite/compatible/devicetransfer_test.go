@@ -78,7 +78,7 @@ func TestATransferOfDevicesIsAllOrNothingAndSaysWhatWasWrong(t *testing.T) {
 	// Who manages the source alone does not see the target.
 	w.device(tokyo, "Lab 1", "KND2", nil)
 	w.writesNothing("a target that is not seen", func() {
-		w.refused(w.moveDevices("virtual-account-user", labPath, moved("KND2", "Default")), 404, "no such virtual account")
+		w.refused(w.moveDevices("virtual-account-user", labPath, moved("KND2", "Default")), 404, `There is no virtual account "Default"`)
 	})
 }
 

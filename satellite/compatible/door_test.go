@@ -131,6 +131,20 @@ func TestWhatIsNotThereIsToldInJSON(t *testing.T) {
 	refusedAs(t, response, body, 400, "query")
 }
 
+func TestWhatAnybodyMaySendIsSmall(t *testing.T) {
+	t.Parallel()
+	server, _ := floor(t, nil, route{method: "POST", trees: v1, pattern: "/open", open: true, handle: fine}, route{method: "POST", trees: v1, pattern: "/shut", handle: fine})
+	for size, want := range map[int]int{16 << 10: 200, 16<<10 + 1: 413, 1 << 20: 413} {
+		body := `{"a":"` + strings.Repeat("a", size-8) + `"}`
+		if response, text := ask(t, server, http.MethodPost, "/api/v1/open", strings.NewReader(body)); response.status != want {
+			t.Errorf("%d bytes of anybody are answered %d %s", size, response.status, text)
+		}
+		if response, text := ask(t, server, http.MethodPost, "/api/v1/shut", strings.NewReader(body)); response.status != http.StatusOK {
+			t.Errorf("%d bytes of a client are answered %d %s", size, response.status, text)
+		}
+	}
+}
+
 func TestNoHeaderAndNoFieldChangesTheMethod(t *testing.T) {
 	t.Parallel()
 	server, _ := floor(t, nil, route{method: "DELETE", trees: v1, pattern: "/things", handle: func(context.Context, *call) (any, error) {

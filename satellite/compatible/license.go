@@ -67,7 +67,7 @@ type licenses struct {
 }
 
 func (a *api) listLicenses(ctx context.Context, c *call) (any, error) {
-	w, names := c.in.window(), c.in.texts("virtualAccounts")
+	w, names := c.in.window(), c.in.names("virtualAccounts")
 	stocks, err := a.stocks(ctx, c, names)
 	if err != nil {
 		return nil, err

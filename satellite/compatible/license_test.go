@@ -99,7 +99,7 @@ func TestLicensesOfAVirtualAccountThatIsNotSeenAreNotThere(t *testing.T) {
 	w := newWorld(t).furnish()
 	for _, path := range []string{licensesPath, "/accounts/Acme%20東京/license-subscriptions", "/accounts/Acme%20東京/devices"} {
 		w.refused(w.v1(administrator, http.MethodPost, path, `{"virtualAccounts":["Default","Keller"]}`), 404, `There is no virtual account "Keller"`)
-		w.refused(w.v1(administrator, http.MethodPost, path, `{"virtualAccounts":[""]}`), 404, `There is no virtual account ""`)
+		w.refused(w.v1(administrator, http.MethodPost, path, `{"virtualAccounts":["Default",""]}`), 400, `virtualAccounts[1] is empty`)
 		w.refused(w.v1("virtual-account-viewer", http.MethodPost, path, `{"virtualAccounts":["Default"]}`), 404, `There is no virtual account "Default"`)
 		w.refused(w.v1("stranger", http.MethodPost, path, ""), 404, "There is no account")
 		w.refused(w.v1("account-admin", http.MethodPost, strings.Replace(path, "東京", "Labs", 1), ""), 404, "There is no account")

@@ -15,7 +15,9 @@ type bounds struct {
 	running       int           // requests that run at a time, of all clients together
 	wait          time.Duration // for one of those places
 	body          int64         // bytes
+	open          int64         // the same, of a call that anybody may make
 	read          time.Duration // for the whole body to arrive
+	rest          time.Duration // for what is left of a body that nobody reads
 	write         time.Duration // for a client to take a piece of the answer
 }
 
@@ -26,7 +28,7 @@ type bounds struct {
 // waits here, they get the share of two.
 var defaults = bounds{
 	burst: 100, refill: 50, running: 2, wait: 10 * time.Second,
-	body: 1 << 20, read: 15 * time.Second, write: 30 * time.Second,
+	body: 1 << 20, open: 16 << 10, read: 15 * time.Second, rest: 2 * time.Second, write: 30 * time.Second,
 }
 
 // rate lets each client begin so many requests per second: a bucket of tokens

@@ -149,6 +149,17 @@ func (o object) texts(name string) []string {
 	return texts
 }
 
+// names is a list of names, none of them empty.
+func (o object) names(name string) []string {
+	names := o.texts(name)
+	for i, text := range names {
+		if strings.TrimSpace(text) == "" {
+			o.wrong(fmt.Sprintf("%s[%d]", name, i), "is empty")
+		}
+	}
+	return names
+}
+
 // object is an object within this one; one without fields where there is none.
 func (o object) object(name string) object { return o.within(name, o.fields[name]) }
 

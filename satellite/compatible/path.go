@@ -29,12 +29,14 @@ func (t tree) String() string {
 	return map[tree]string{v1: "v1", v2: "v2", v3: "v3", tokens: "token"}[t]
 }
 
-// prefixes are where the trees begin. Those of 0 lead to no tree by themselves:
-// clients double them, or parts of them.
-var prefixes = []struct {
+type prefix struct {
 	segments []string
 	tree     tree
-}{
+}
+
+// prefixes are where the trees begin. Those of 0 lead to no tree by themselves:
+// clients double them, or parts of them.
+var prefixes = []prefix{
 	{[]string{"services", "api", "smart-accounts-and-licensing", "v1"}, v1},
 	{[]string{"services", "api", "smart-accounts-and-licensing", "v2"}, v2},
 	{[]string{"services", "api", "smart-accounts-and-licensing", "v3"}, v3},
@@ -50,15 +52,16 @@ var tokenPaths = [][]string{
 
 // Owns tells whether a request belongs to this API, by its path as
 // http.Request.URL.Path has it. Whatever begins like one of its trees does,
-// also where nothing is there: a script is answered in JSON.
+// also where nothing is there: a script that goes astray is answered in JSON,
+// never with a page. Of what begins with api, v2 belongs to the native one.
 func Owns(path string) bool {
-	segments := slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
-	for _, p := range prefixes {
-		if begins(segments, p.segments) {
-			return true
-		}
+	first, rest, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	if first != "api" {
+		return slices.ContainsFunc(prefixes, func(p prefix) bool { return p.segments[0] == first }) ||
+			slices.ContainsFunc(tokenPaths, func(token []string) bool { return token[0] == first })
 	}
-	return slices.ContainsFunc(tokenPaths, func(token []string) bool { return slices.Equal(segments, token) })
+	second, _, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
+	return second != "" && second != "v2"
 }
 
 // name is one segment of a path: as it is written, and with each + read as a
@@ -99,10 +102,10 @@ func parsePath(escaped string) (place, error) {
 	}
 	for found := true; found; {
 		found = false
-		for _, prefix := range prefixes {
-			if begins(words, prefix.segments) {
-				n := len(prefix.segments)
-				p.tree, p.segments, words, found = prefix.tree, p.segments[n:], words[n:], true
+		for _, known := range prefixes {
+			if begins(words, known.segments) {
+				n := len(known.segments)
+				p.tree, p.segments, words, found = known.tree, p.segments[n:], words[n:], true
 				break
 			}
 		}
@@ -133,7 +136,13 @@ func match(table []route, method string, where place) (found *route, names map[s
 	return nil, nil, methods
 }
 
-// matches holds a path against the pattern. A name in braces takes any one segment.
+// isType tells whether a segment can be the type of an account, such as CUSTOMER: a word.
+func isType(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' })
+}
+
+// matches holds a path against the pattern. A name in braces takes any one
+// segment, but a type only a word.
 func (r *route) matches(where place) (map[string]name, bool) {
 	pattern := strings.FieldsFunc(r.pattern, func(c rune) bool { return c == '/' })
 	if r.trees&where.tree == 0 || len(pattern) != len(where.segments) {
@@ -143,6 +152,8 @@ func (r *route) matches(where place) (map[string]name, bool) {
 	for i, want := range pattern {
 		got := where.segments[i]
 		switch {
+		case want == "{type}" && !isType(got.text):
+			return nil, false
 		case strings.HasPrefix(want, "{"):
 			names[strings.Trim(want, "{}")] = got
 		case want != got.text:

@@ -77,8 +77,9 @@ func TestThePathsOfThisAPIAreItsOwnAndNoOthers(t *testing.T) {
 		"/api/v1": true, "/api/v1/": true, "//api//v1/accounts": true, "/api/v1/nothing": true, "/backend/api/v1/accounts": true,
 		"/services/api/smart-accounts-and-licensing": true, "/services/api/smart-accounts-and-licensing/v2/accounts": true,
 		"/oauth/token": true, "//oauth/token/": true, "/backend/oauth/token": true, "/as/token.oauth2": true, "/oauth2/default/v1/token": true,
-		"/api/v2": false, "/api/v2/accounts": false, "/api": false, "/api/v10/accounts": false, "/": false, "": false, "*": false, "/oauth": false,
-		"/accounts/api/v1": false, "/SmartTransport": false, "/services": false, "/oauth/token/x": false,
+		"/api/v2": false, "/api/v2/accounts": false, "/api": false, "/api/": false, "//api//v2//": false, "/": false, "": false, "*": false, "/apiv1": false, "/assets": false,
+		"/accounts/api/v1": false, "/SmartTransport": false,
+		"/services": true, "/oauth": true, "/oauth/token/x": true, "/api/v10/accounts": true, "/api/v1;x/accounts": true, "/api/v1\\accounts": true, "/api/../api/v2": true, "/backend/api/v1;": true,
 	} {
 		if got := Owns(path); got != want {
 			t.Errorf("%q: %v, want %v", path, got, want)

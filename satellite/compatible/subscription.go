@@ -33,7 +33,7 @@ var subscriptionStatuses = map[satellite.LotState]string{satellite.LotLive: "Act
 var filterStatuses = []string{"active", "future", "expired", "canceled", "cancelled"} //nolint:misspell // some clients spell it so
 
 func (a *api) listSubscriptions(ctx context.Context, c *call) (any, error) {
-	w, names, statuses := c.in.window(), c.in.texts("virtualAccounts"), c.in.texts("status")
+	w, names, statuses := c.in.window(), c.in.names("virtualAccounts"), c.in.texts("status")
 	for i, status := range statuses {
 		if statuses[i] = strings.ToLower(status); !slices.Contains(filterStatuses, statuses[i]) {
 			c.in.wrong("status", "must be of Active, Future, Expired, Canceled")
