@@ -140,8 +140,8 @@ func (s *script) refusal(what string, got said) {
 	err := json.Unmarshal([]byte(got.body), &fields)
 	compatible := fields["status"] == "ERROR" && fields["statusMessage"] != nil && fields["statusMessage"] != ""
 	ofToken := fields["error"] != nil && fields["error_description"] != nil
-	native := fields["code"] != nil && fields["detail"] != nil && got.header.Get("Content-Type") == "application/problem+json"
-	if err != nil || got.status < 400 || got.status >= 500 && got.status != 503 || !(compatible || ofToken || native) || got.header.Get("Location") != "" {
+	known := compatible || ofToken || fields["code"] != nil && fields["detail"] != nil && got.header.Get("Content-Type") == "application/problem+json"
+	if err != nil || got.status < 400 || got.status >= 500 && got.status != 503 || !known || got.header.Get("Location") != "" {
 		s.t.Errorf("%s is answered %d %v %.400s", what, got.status, got.header, got.body)
 	}
 	for _, leak := range []string{"goroutine", ".go:", "<html", "<!doctype"} {
@@ -417,7 +417,7 @@ func TestWhoSendsSlowlyIsCutOffAndHoldsNobodyUp(t *testing.T) {
 			4: "GET /api/v1/accounts/A/licenses HTTP/1.1\r\nHost: a\r\nX: ",
 		}[i%5]
 		status := []int{503, 503, 401, 503, 0}[i%5]
-		longest := []time.Duration{19, 19, 8, 19, 14}[i%5] * time.Second
+		longest := []time.Duration{19 * time.Second, 19 * time.Second, 8 * time.Second, 19 * time.Second, 14 * time.Second}[i%5]
 		connection := s.dial()
 		group.Go(func() { s.trickle(connection, request, i%5 == 1, status, longest) })
 	}
