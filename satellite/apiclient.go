@@ -35,6 +35,7 @@ type APIClient struct {
 // Bounds of API clients.
 const (
 	maxAPIClients      = 1_000 // not revoked; their listing has one page
+	maxAccountClients  = 100   // of them in one account, so that it leaves room to others
 	clientIDLength     = 20    // 100 bits
 	clientSecretLength = 52    // 260 bits: a fast hash is enough
 	lastUseGrain       = time.Minute
@@ -96,7 +97,7 @@ func (a Actor) manages(g Grant) bool { return a.mayManage(g) == nil }
 //
 // KindInvalid for a bad name or role; KindForbidden where the role does more
 // than the actor may; KindConflict where the name is taken, the account locked,
-// or there are a thousand clients; KindNotFound for the virtual account.
+// or there are a thousand clients, or a hundred of the account; KindNotFound for the virtual account.
 func (s *Service) CreateAPIClient(ctx context.Context, actor Actor, name string, g Grant) (client APIClient, secret string, err error) {
 	if err := actor.mayManage(g); err != nil {
 		return APIClient{}, "", err
@@ -117,7 +118,7 @@ func (s *Service) CreateAPIClient(ctx context.Context, actor Actor, name string,
 		if err != nil {
 			return err
 		}
-		if err := roomForAPIClient(tx); err != nil {
+		if err := roomForAPIClient(tx, g.AccountID); err != nil {
 			return err
 		}
 		if client, err = tx.CreateAPIClient(fresh); err != nil {
@@ -148,21 +149,24 @@ func clientPlace(tx Tx, actor Actor, g Grant) (place, virtual string, err error)
 	return p.String(), p.virtual, p.account.mayGrant(nil)
 }
 
-func roomForAPIClient(tx Tx) error {
+func roomForAPIClient(tx Tx, account AccountID) error {
 	clients, err := tx.APIClients()
 	if err != nil {
 		return err
 	}
-	live := 0
+	live, inAccount := 0, 0
 	for _, c := range clients {
 		if c.RevokedAt.IsZero() {
 			live++
+			if account != 0 && c.AccountID == account {
+				inAccount++
+			}
 		}
 	}
-	if live < maxAPIClients {
+	if live < maxAPIClients && inAccount < maxAccountClients {
 		return nil
 	}
-	return fail(KindConflict, "api-client-limit", "There are %d API clients, which is all that a satellite has. Nothing was created.", live).
+	return fail(KindConflict, "api-client-limit", "There are %d API clients, %d of them in this account: a satellite has %d, an account %d. Nothing was created.", live, inAccount, maxAPIClients, maxAccountClients).
 		hint("Revoke those that nobody uses: `satellite api-client list` shows when each was used last.")
 }
 

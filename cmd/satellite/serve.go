@@ -186,6 +186,9 @@ func (s *server) open(ctx context.Context, now func() time.Time, monotonic func(
 	// The live heap is a few megabytes: collected at its double, a tenth of the
 	// time on the device path would go into collecting. This costs about 40 MB.
 	debug.SetGCPercent(500)
+	// That factor is for a small heap; where requests fill a large one it is
+	// collected before the process passes 300 MB.
+	debug.SetMemoryLimit(160 << 20)
 	keys, err := certs.LoadKeyFile(s.config.keyFile())
 	if err != nil {
 		return nil, err

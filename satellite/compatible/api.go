@@ -36,6 +36,7 @@ type api struct {
 	table        []route
 	bounds       bounds
 	rate         *rate
+	pace         *rate
 	guesses      guesses
 	gate         gate
 }
@@ -46,7 +47,7 @@ func Handler(options Options) http.Handler { return newAPI(options, defaults).ha
 func newAPI(options Options, b bounds) *api {
 	a := &api{
 		service: options.Service, now: options.Now, signIns: options.SignIns, bounds: b,
-		rate: newRate(options.Now, b.burst, b.refill), guesses: newGuesses(options.Now), gate: make(gate, b.running),
+		rate: newRate(options.Now, b.burst, b.refill), pace: newRate(options.Now, b.flood, b.pace), guesses: newGuesses(options.Now), gate: make(gate, b.running),
 	}
 	a.authenticate = func(r *http.Request) (satellite.Actor, error) { return web.Authenticate(r.Context(), a.service, r) }
 	a.table = a.routes()
@@ -144,7 +145,26 @@ func (a *api) enter(c echo.Context) (satellite.Actor, error) {
 			Message: "This client sends more requests than are answered. Nothing was changed.", Hint: "Wait as long as the header Retry-After says.",
 		}
 	}
-	return actor, nil
+	return actor, a.turn(c)
+}
+
+// turn waits for the pace of all clients together. KindUnavailable where that would take too long.
+func (a *api) turn(c echo.Context) error {
+	wait, ok := a.pace.reserve("", a.bounds.wait)
+	if !ok {
+		return errBusy()
+	}
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.Request().Context().Done():
+		return c.Request().Context().Err()
+	}
 }
 
 // who tells who asks, in one of the places among the requests that run: to

@@ -348,10 +348,44 @@ func TestOnlySoManyRequestsRunAtATime(t *testing.T) {
 
 func TestBoundsAreGenerousForScripts(t *testing.T) {
 	t.Parallel()
-	if d := defaults; d.burst < 100 || d.refill < 50 || d.running != 2 || d.wait != 10*time.Second || d.body != 1<<20 {
+	if d := defaults; d.burst < 100 || d.refill < 50 || d.flood < 200 || d.pace < 50 || d.running != 2 || d.wait != 10*time.Second || d.body != 1<<20 {
 		t.Errorf("the bounds are %+v", d)
 	}
 	if slices.ContainsFunc(new(api).routes(), func(r route) bool { return r.open != (r.trees == tokens) }) {
 		t.Error("only the token endpoint is open")
 	}
+}
+
+func TestAllClientsTogetherGoAtAPace(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
+	r := newRate(func() time.Time { return at }, 2, 10)
+	for i, want := range []time.Duration{0, 0, 100 * time.Millisecond, 200 * time.Millisecond} {
+		if wait, ok := r.reserve("", 250*time.Millisecond); !ok || wait.Round(time.Millisecond) != want {
+			t.Errorf("number %d waits %s (%v), want %s", i+1, wait, ok, want)
+		}
+	}
+	for range 2 { // who is refused takes no turn from others
+		if wait, ok := r.reserve("", 250*time.Millisecond); ok || wait.Round(time.Millisecond) != 300*time.Millisecond {
+			t.Errorf("one too many waits %s (%v)", wait, ok)
+		}
+	}
+	at = at.Add(time.Hour)
+	if wait, ok := r.reserve("", 0); !ok || wait != 0 {
+		t.Errorf("after an hour one waits %s (%v)", wait, ok)
+	}
+	server, _ := floor(t, func(b *bounds) { b.flood, b.pace, b.wait = 1, 20, 70*time.Millisecond }, route{method: "GET", trees: v1, pattern: "/things", handle: fine})
+	begun := machine()
+	for _, actor := range []string{"a", "b"} {
+		if response, body := ask(t, server, http.MethodGet, "/api/v1/things", nil, "X-Actor", actor); response.status != http.StatusOK {
+			t.Errorf("%s is answered %d %s", actor, response.status, body)
+		}
+	}
+	if took := machine().Sub(begun); took < 40*time.Millisecond {
+		t.Errorf("the second one waited %s", took)
+	}
+	slow, _ := floor(t, func(b *bounds) { b.flood, b.pace = 1, 0.01 }, route{method: "GET", trees: v1, pattern: "/things", handle: fine})
+	_, _ = ask(t, slow, http.MethodGet, "/api/v1/things", nil)
+	response, body := ask(t, slow, http.MethodGet, "/api/v1/things", nil)
+	refusedAs(t, response, body, 503, "Too many requests")
 }

@@ -3,6 +3,7 @@ package compatible
 import (
 	"context"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 // bounds are the numbers of the API.
 type bounds struct {
 	burst, refill float64       // requests of one client at once, and per second in the long run
+	flood, pace   float64       // the same of all clients together
 	running       int           // requests that run at a time, of all clients together
-	wait          time.Duration // for one of those places
+	wait          time.Duration // for one of those places, or for the pace
 	body          int64         // bytes
 	open          int64         // the same, of a call that anybody may make
 	read          time.Duration // for the whole body to arrive
@@ -25,9 +27,11 @@ type bounds struct {
 // requests per second, a dashboard fewer; 50 a second is what a loop without a
 // pause does. Two at a time are as many as answer as fast as a small machine
 // can, and beside the devices, of which hundreds are worked on at a time and none
-// waits here, they get the share of two.
+// waits here, they get the share of two. All
+// clients together go at a pace that leaves the machine to the devices: who comes
+// faster waits for his turn instead of being refused.
 var defaults = bounds{
-	burst: 100, refill: 50, running: 2, wait: 10 * time.Second,
+	burst: 100, refill: 50, flood: 200, pace: 50 * float64(runtime.GOMAXPROCS(0)), running: 2, wait: 10 * time.Second,
 	body: 1 << 20, open: 16 << 10, read: 15 * time.Second, rest: 2 * time.Second, write: 30 * time.Second,
 }
 
@@ -91,6 +95,26 @@ func (r *rate) level(b bucket, now time.Time) float64 {
 	return math.Min(r.burst, b.tokens+now.Sub(b.at).Seconds()*r.refill)
 }
 
+// reserve lets a client begin a request after a wait, unless the wait is longer
+// than it may be: then nothing is reserved.
+func (r *rate) reserve(client string, longest time.Duration) (wait time.Duration, ok bool) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	now := r.now()
+	level := r.burst
+	if b, known := r.buckets[client]; known {
+		level = r.level(b, now)
+	}
+	if level < 1 {
+		wait = time.Duration((1 - level) / r.refill * float64(time.Second))
+	}
+	if wait > longest {
+		return wait, false
+	}
+	r.buckets[client] = bucket{tokens: level - 1, at: now} // below 0 is what was reserved
+	return wait, true
+}
+
 // gate lets so many requests run at a time as it has room for.
 type gate chan struct{}
 
@@ -108,11 +132,15 @@ func (g gate) run(ctx context.Context, wait time.Duration, do func() error) erro
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-late:
-		return &satellite.Error{
-			Kind: satellite.KindUnavailable, Code: "busy",
-			Message: "Too many requests are being worked on. Nothing was changed.", Hint: "Wait as long as the header Retry-After says.",
-		}
+		return errBusy()
 	}
 	defer func() { <-g }()
 	return do()
+}
+
+func errBusy() error {
+	return &satellite.Error{
+		Kind: satellite.KindUnavailable, Code: "busy",
+		Message: "Too many requests are being worked on. Nothing was changed.", Hint: "Wait as long as the header Retry-After says.",
+	}
 }
