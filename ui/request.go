@@ -301,6 +301,9 @@ var sections = []section{
 func (r *request) navigation() (workspaces, menu []kit.NavItem) {
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.Request().URL.Path, "/"), "/")
 	here := "/" + first
+	if r.Request().URL.Path == apiDocsURL && r.offers(apiClientsURL) {
+		here = apiClientsURL // which leads there
+	}
 	administration := false
 	for _, s := range sections {
 		administration = administration || s.path == here && s.administration

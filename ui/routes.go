@@ -70,7 +70,7 @@ func Routes(e *echo.Echo, options Options) {
 	signedIn.upload("/synchronization/:id/response", maxResponseUpload, applyResponse)
 
 	// Beside the API itself, which adminapi answers.
-	signedIn.get("/api/v2/docs", showAPIReference)
+	signedIn.get(apiDocsURL, showAPIReference)
 
 	e.GET("/static/*", echo.WrapHandler(kit.Handler()))
 	e.HEAD("/static/*", echo.WrapHandler(kit.Handler()))

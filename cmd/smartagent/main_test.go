@@ -24,7 +24,7 @@ func TestWrongUsageIsStatus2AndSaysWhatIsRight(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	cases := map[string]string{
-		"":                                       "needs one of: license show fleet version",
+		"":                                       "needs one of: license show fleet poll version",
 		"permit":                                 `unknown command "permit"`,
 		"license smart":                          "needs one of: register request renew ha deregister",
 		"license smart frobnicate":               `unknown command "frobnicate"`,
