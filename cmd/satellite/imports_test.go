@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"satellite/web":             {"satellite", "satellite/auth"},
 	"satellite/deviceapi":       {"satellite", "satellite/web", "satellite/wire"},
 	"satellite/adminapi":        {"satellite", "satellite/web", "satellite/auth", "satellite/wire", "sync/offline"}, // wire: media types and bounds of the files it takes
-	"satellite/compatible":      {"satellite", "satellite/web", "satellite/auth"},
+	"satellite/compatible":      {"satellite", "satellite/web", "satellite/auth", "satellite/wire"},
 	"ui":                        {"satellite", "satellite/web", "satellite/auth", "satellite/wire", "sync/offline", "ui/kit"},
 
 	"satellite/agent": {"satellite/wire", "certs"},
