@@ -308,14 +308,14 @@ func (p *badProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "drop":
 		panic(http.ErrAbortHandler)
 	case "lose":
-		_, _, _ = p.forward(r, body, len(body))
+		_, _ = p.forward(r, body, len(body))
 		panic(http.ErrAbortHandler)
 	case "delay":
 		<-time.After(time.Duration(at * float64(20*time.Millisecond)))
 	case "twice":
-		_, _, _ = p.forward(r, body, len(body))
+		_, _ = p.forward(r, body, len(body))
 	case "cut the request":
-		_, _, _ = p.forward(r, body, int(at*float64(len(body))))
+		_, _ = p.forward(r, body, int(at*float64(len(body))))
 		panic(http.ErrAbortHandler)
 	case "fail":
 		w.WriteHeader(http.StatusBadGateway)
@@ -325,7 +325,7 @@ func (p *badProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		return
 	}
-	response, content, err := p.forward(r, body, len(body))
+	answered, err := p.forward(r, body, len(body))
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -333,23 +333,30 @@ func (p *badProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(make([]byte, p.zeros))
 		return
 	}
-	for name, values := range response.Header {
+	for name, values := range answered.header {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(response.StatusCode)
+	w.WriteHeader(answered.status)
 	if fault == "cut the response" {
-		_, _ = w.Write(content[:int(at*float64(len(content)))])
+		_, _ = w.Write(answered.content[:int(at*float64(len(answered.content)))])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	_, _ = w.Write(content)
+	_, _ = w.Write(answered.content)
+}
+
+// forwarded is an answer of the upstream that was read to its end.
+type forwarded struct {
+	status  int
+	header  http.Header
+	content []byte
 }
 
 // forward sends the first n bytes of a body that was announced as a whole.
-func (p *badProxy) forward(r *http.Request, body []byte, n int) (*http.Response, []byte, error) {
+func (p *badProxy) forward(r *http.Request, body []byte, n int) (forwarded, error) {
 	request, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, p.base+r.URL.Path, bytes.NewReader(body[:n]))
 	if err != nil {
-		return nil, nil, err
+		return forwarded{}, err
 	}
 	request.Header, request.ContentLength = r.Header.Clone(), int64(len(body))
 	if len(body) == 0 {
@@ -357,11 +364,11 @@ func (p *badProxy) forward(r *http.Request, body []byte, n int) (*http.Response,
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return forwarded{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
-	return response, content, err
+	return forwarded{response.StatusCode, response.Header, content}, err
 }
 
 // What the proxy does costs attempts and time, and nothing else: after the next

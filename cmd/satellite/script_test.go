@@ -207,7 +207,10 @@ type process struct {
 // launch starts a satellite of a folder of programs on a free port and waits until it answers.
 func launch(folder, data string, flags ...string) (*process, error) {
 	p := &process{}
-	return p, p.begin(filepath.Join(folder, "satellite"), data, &p.ready, flags)
+	if err := p.begin(filepath.Join(folder, "satellite"), data, &p.ready, flags); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // begin runs `PROGRAM serve` on a data folder and reads what it says of itself once it answers.

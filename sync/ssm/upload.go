@@ -62,7 +62,10 @@ func newUploads(ctx context.Context, u *Upstream) (*uploads, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
-	return s, s.sweep(ctx)
+	if err := s.sweep(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // sweep removes files that no row speaks of, as a crash leaves them.

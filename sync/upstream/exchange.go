@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"ssm/satellite/wire"
@@ -243,8 +243,6 @@ func (e *exchange) send(offset int64) error {
 // fileError is an error of the machine's own files, which no second try heals.
 type fileError struct{ error }
 
-var contentRange = regexp.MustCompile(`^bytes (\d{1,15})-(\d{1,15})/(\d{1,15})$`)
-
 // receive takes the response, or what is missing of it. It returns when to ask
 // again where the response is still being made.
 func (e *exchange) receive() (again time.Duration, err error) {
@@ -264,8 +262,7 @@ func (e *exchange) receive() (again time.Duration, err error) {
 	case http.StatusAccepted:
 		return max(retryAfter(answer.Header, e.options.Now()), firstPause), nil
 	case http.StatusPartialContent:
-		found := contentRange.FindStringSubmatch(answer.Header.Get("Content-Range"))
-		if found == nil || found[1] != strconv.FormatInt(e.have, 10) {
+		if !strings.HasPrefix(answer.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", e.have)) {
 			e.have = 0
 			return 0, errors.New("the upstream sent another part of the response than it was asked for")
 		}

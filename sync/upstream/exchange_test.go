@@ -312,14 +312,14 @@ func TestAnExchangeIsBounded(t *testing.T) {
 			return r.Method == http.MethodGet
 		}, func(o *Options) { o.Total, o.Wait = 50*time.Millisecond, nil }, ErrGaveUp, "time for it was over", 0},
 		{"one that forgets what came", func(_ int, w http.ResponseWriter, r *http.Request) bool {
-			if r.Method == http.MethodPost {
-				answered(409)(0, w, r)
-			} else if r.Method == http.MethodHead {
+			switch r.Method {
+			case http.MethodPost:
+				return answered(409)(0, w, r)
+			case http.MethodHead:
 				w.WriteHeader(http.StatusNotFound)
-			} else {
-				return false
+				return true
 			}
-			return true
+			return false
 		}, nil, ErrGaveUp, "409", 0},
 		{"one that sends without end", func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != http.MethodGet {
