@@ -310,7 +310,7 @@ func TestAnExchangeIsBounded(t *testing.T) {
 				w.WriteHeader(http.StatusAccepted)
 			}
 			return r.Method == http.MethodGet
-		}, func(o *Options) { o.Total, o.Wait = 50*time.Millisecond, nil }, ErrGaveUp, "time for it was over", 0},
+		}, func(o *Options) { o.Total, o.Wait = 3*time.Second, nil }, ErrGaveUp, "time for it was over", 0},
 		{"one that forgets what came", func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			switch r.Method {
 			case http.MethodPost:
