@@ -21,7 +21,7 @@ func newSyncNowCommand() *cobra.Command {
 		Use:   "now [--account NAME]",
 		Short: "Settle with the upstream over the network, now",
 		Args:  takes(),
-		RunE:  synchronize,
+		RunE:  func(c *cobra.Command, _ []string) error { return synchronize(c, yes(c, "full")) },
 	})
 	c.Flags().Bool("full", false, "everything, not only what changed")
 	c.Flags().String("code", "", "registration code from the operator of the upstream, for an account that is not registered there yet")
@@ -33,23 +33,21 @@ func newAccountRegisterCommand() *cobra.Command {
 		Use:   "register --code CODE [--account NAME]",
 		Short: "Register an account with the upstream over the network",
 		Args:  takes(),
-		RunE:  synchronize,
+		RunE:  func(c *cobra.Command, _ []string) error { return synchronize(c, false) }, // a registration says everything
 	})
-	c.Flags().Bool("full", false, "")
-	_ = c.Flags().MarkHidden("full") // a registration says everything
 	c.Flags().String("code", "", "registration code from the operator of the upstream (required)")
 	require(c, "code")
 	return c
 }
 
-func synchronize(c *cobra.Command, _ []string) error {
+func synchronize(c *cobra.Command, full bool) error {
 	client := connect(c)
 	account, err := client.account(c.Context(), text(c, "account"))
 	if err != nil {
 		return err
 	}
 	show := newProgress(c.ErrOrStderr())
-	result, err := client.synchronize(c.Context(), account, adminapi.NewSynchronization{Full: yes(c, "full"), Code: text(c, "code")}, show.step)
+	result, err := client.synchronize(c.Context(), account, adminapi.NewSynchronization{Full: full, Code: text(c, "code")}, show.step)
 	show.end()
 	if err != nil {
 		return err

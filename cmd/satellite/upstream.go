@@ -81,7 +81,7 @@ func newUpstreamUnsetCommand() *cobra.Command {
 				return err
 			}
 			say(c, "No upstream is set any more. Exchanges go by file; licensing roots stay trusted.")
-			return nil
+			return printRecord(c, adminapi.Upstream{})
 		},
 	}
 }
