@@ -454,7 +454,7 @@ func TestAClientThatStallsIsCutOff(t *testing.T) {
 	}
 }
 
-func TestServeGivesUpNothingThatIsBeingAnswered(t *testing.T) {
+func TestAnAnswerThatIsBeingMadeIsWaitedForAndMadeOnce(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
