@@ -82,6 +82,8 @@ const (
 	EventUsageImported          EventType = "usage.imported"
 	EventUsageConflict          EventType = "usage.conflict"
 	EventRootTrusted            EventType = "upstream.root-trusted"
+	EventUpstreamSet            EventType = "upstream.set"
+	EventUpstreamUnset          EventType = "upstream.unset"
 	EventSyncRequested          EventType = "sync.requested"
 	EventSyncApplied            EventType = "sync.applied"
 	EventTokenKeyRotated        EventType = "token-key.rotated"

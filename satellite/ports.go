@@ -1,8 +1,10 @@
 package satellite
 
 import (
+	"context"
 	"crypto"
 	"errors"
+	"io"
 	"math/big"
 	"time"
 
@@ -74,6 +76,52 @@ type Secrets interface {
 	Seal(purpose string, plain []byte) ([]byte, error)
 	Open(purpose string, sealed []byte) ([]byte, error)
 }
+
+// Upstream carries documents over the network. It judges nothing of them: a
+// response is applied like one that came as a file.
+type Upstream interface {
+	// Check says which of the settings cannot work. It does not connect.
+	Check(UpstreamSettings) error
+	// Exchange sends a request, puts the response into a file, and returns its
+	// size. What breaks off is resumed within bounds of time and attempts. It
+	// calls progress from this goroutine. The error is an *UpstreamError, that of
+	// the context, or one of the machine.
+	Exchange(ctx context.Context, settings UpstreamSettings, request UpstreamRequest, response ResponseFile, progress func(SyncProgress)) (int64, error)
+}
+
+// UpstreamRequest is a sync request on its way.
+type UpstreamRequest struct {
+	Digest string
+	File   io.ReaderAt
+	Size   int64
+	Code   string // registration code of a registration
+}
+
+// ResponseFile is where an Upstream puts a response.
+type ResponseFile interface {
+	io.WriterAt
+	Truncate(size int64) error
+}
+
+// UpstreamFailure is why an Upstream brought no response.
+type UpstreamFailure string
+
+// The failures of an Upstream.
+const (
+	UpstreamUnreachable UpstreamFailure = "unreachable" // there was no answer at all
+	UpstreamUntrusted   UpstreamFailure = "untrusted"   // its TLS certificate is not trusted
+	UpstreamRefused     UpstreamFailure = "refused"     // it said no, and why
+	UpstreamGaveUp      UpstreamFailure = "gave-up"     // there were answers, but none to the end
+)
+
+// UpstreamError is the error of an Upstream.
+type UpstreamError struct {
+	Failure             UpstreamFailure
+	Reason              string // of a refusal: what the upstream says
+	Fingerprint, Issuer string // of the certificate that was shown and is not trusted
+}
+
+func (e *UpstreamError) Error() string { return string(e.Failure) + ": " + e.Reason }
 
 // Observer is told what happened, for metrics. Its methods must not block.
 type Observer interface {

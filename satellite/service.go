@@ -53,6 +53,7 @@ type Ports struct {
 	Passwords Passwords
 	Secrets   Secrets
 	Observer  Observer
+	Upstream  Upstream         // nil where the program never goes online
 	Now       func() time.Time // the system's clock
 	// Monotonic is the time since the start of the process, which no change of
 	// the clock moves; nil takes the progress of Now.
@@ -68,6 +69,7 @@ type Service struct {
 	passwords Passwords
 	secrets   Secrets
 	observer  Observer
+	upstream  Upstream
 	guard     *guard
 	random    io.Reader
 	options   Options
@@ -76,7 +78,8 @@ type Service struct {
 
 	randomMutex sync.Mutex
 	writers     sync.Map // AccountID -> *accountWriter
-	syncs       sync.Map // AccountID -> *sync.Mutex: one exchange at a time
+	syncs       sync.Map // AccountID -> *sync.Mutex: one document at a time
+	online      sync.Map // AccountID -> true: an exchange with the upstream goes on
 	keys        sync.Map // who and Idempotency-Key -> struct{}: the request is under way
 	setup       setupCode
 	clockLock   sync.Mutex // one change of the clock's row at a time
@@ -94,7 +97,7 @@ type accountWriter struct {
 func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 	s := &Service{
 		store: ports.Store, issuer: ports.Issuer, tokens: ports.Tokens, passwords: ports.Passwords,
-		secrets: ports.Secrets, observer: ports.Observer, guard: newGuard(ports.Now, ports.Monotonic), random: ports.Random, options: options.Defaults(),
+		secrets: ports.Secrets, observer: ports.Observer, upstream: ports.Upstream, guard: newGuard(ports.Now, ports.Monotonic), random: ports.Random, options: options.Defaults(),
 	}
 	if err := s.loadClock(ctx); err != nil {
 		return nil, fmt.Errorf("read the clock of the last run: %w", err)

@@ -257,7 +257,12 @@ type Tx interface {
 	SyncRequest(AccountID, int64) (SyncRequestRow, error)
 	SaveSyncRequest(SyncRequestRow) error
 	SyncRequests(AccountID, Page) ([]SyncRequestRow, error) // newest first
-	ChangeNumber() (int64, error)                           // the newest
+	Upstream() (UpstreamSettings, error)                    // KindNotFound where none is set; proxy and key sealed
+	SaveUpstream(UpstreamSettings) error
+	DeleteUpstream() error
+	AddSyncExchange(e SyncExchange, keep int) error        // drops the oldest of the account beyond those to keep
+	SyncExchanges(AccountID, Page) ([]SyncExchange, error) // newest first; Page.After is an id to stay below
+	ChangeNumber() (int64, error)                          // the newest
 	ChangedInstances(AccountID, int64, int) ([]Instance, error)
 	ChangedPools(AccountID, int64, int) ([]PoolRow, error)
 	ChangedTokens(AccountID, int64, int) ([]Token, error)

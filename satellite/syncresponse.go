@@ -31,11 +31,15 @@ const (
 	maxTag              = 1024 // bytes
 )
 
-// SyncOptions are what an administrator says about a response that he applies.
+// SyncOptions are what an administrator says about an exchange.
 type SyncOptions struct {
 	// AcceptTime takes the response's time for right where it is more than a day
 	// ahead of the system's clock: the guarded clock moves forward to it.
 	AcceptTime bool
+	Full       bool   // Synchronize: everything, not only what changed
+	Code       string // Synchronize: registration code, for an account that is not registered upstream yet
+
+	online *SyncExchange // what Synchronize knows of it
 }
 
 // ApplySyncResponse verifies a response and applies it in one transaction.
@@ -67,7 +71,7 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 		return result, err
 	}
 	defer s.exchange(account.ID)()
-	r := &response{service: s, manifest: container.Manifest, account: account, entitlements: map[string]wire.EntitlementRecord{}}
+	r := &response{service: s, manifest: container.Manifest, account: account, exchange: options.history(actor, size), entitlements: map[string]wire.EntitlementRecord{}}
 	if err := r.clock(clock, options); err != nil {
 		return result, err
 	}
@@ -189,6 +193,7 @@ type response struct {
 	authority    Authority
 	renewed      bool // authority is to be saved
 	result       SyncResult
+	exchange     SyncExchange // for the history
 }
 
 type lotRecord struct {
@@ -349,6 +354,9 @@ func (r *response) apply(tx Tx, record recorder) error {
 		}
 	}
 	if err := r.confirm(tx); err != nil {
+		return err
+	}
+	if err := tx.AddSyncExchange(r.exchange.applied(r), keptExchanges); err != nil {
 		return err
 	}
 	if err := watchDeadlines(tx, record, account, r.now); err != nil {

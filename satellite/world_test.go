@@ -34,6 +34,7 @@ type world struct {
 	up      *upstream
 	account satellite.Account
 	options satellite.Options
+	online  *lineToUpstream
 }
 
 type clock struct {
@@ -104,6 +105,7 @@ func newWorldOn(t testing.TB, wrap func(satellite.Store) satellite.Store) *world
 	t.Helper()
 	w := &world{TB: t, ctx: context.Background(), clock: &clock{now: begin}, path: filepath.Join(t.TempDir(), "satellite.db"), wrap: wrap}
 	w.up = newUpstream(t, "Test Root", w.clock)
+	w.online = &lineToUpstream{up: w.up}
 	w.open()
 	t.Cleanup(func() {
 		if err := w.store.Close(); err != nil {
@@ -125,7 +127,7 @@ func (w *world) open() {
 	w.must(err)
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
 		Store: w.wrap(w.store), Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
-		Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
+		Upstream: w.online, Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
 	}, w.options)
 	w.must(err)
 }

@@ -10,7 +10,7 @@ import (
 
 func newAccountCommand() *cobra.Command {
 	c := &cobra.Command{Use: "account", Short: "Create, show, change and end accounts"}
-	c.AddCommand(newAccountCreateCommand(), newAccountListCommand(), newAccountShowCommand(),
+	c.AddCommand(newAccountCreateCommand(), newAccountRegisterCommand(), newAccountListCommand(), newAccountShowCommand(),
 		newAccountSetCommand(), newAccountLockCommand(true), newAccountLockCommand(false), newAccountUpgradeCommand(),
 		newAccountApproveCommand(), newAccountDeclineCommand(), newAccountNominateCommand(),
 		newAccountDeactivateCommand(), newAccountActivateCommand(), newAccountDeleteCommand())

@@ -90,7 +90,7 @@ func tell(t *testing.T, stories string, programs func() (string, error)) {
 			return copyFile(filepath.Join(e.WorkDir, "report.xml"), "testdata/report-c9800.xml")
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": launchStory, "halt": halt(syscall.SIGTERM), "sigkill": halt(syscall.SIGKILL), "capture": capture, "field": jsonField,
+			"start": launchStory, "upstream": launchUpstreamStory, "halt": halt(syscall.SIGTERM), "sigkill": halt(syscall.SIGKILL), "capture": capture, "field": jsonField,
 		},
 	})
 }
@@ -115,6 +115,23 @@ func launchStory(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("CONSOLE", p.ready.ConsoleURL)
 	ts.Setenv("CA", p.ready.CAFile)
 	ts.Setenv("SETUP", p.ready.SetupURL)
+}
+
+// launchUpstreamStory runs `upstream DIR`: a reference upstream on DIR; then
+// $UPSTREAM is its address and $UPSTREAM_CA what vouches for it.
+func launchUpstreamStory(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: upstream DIR")
+	}
+	var ready struct {
+		URL    string `json:"url"`
+		CAFile string `json:"ca_file"`
+	}
+	p := &process{}
+	ts.Check(p.begin(filepath.Join(ts.Value(folderKey{}).(string), "ssm"), ts.MkAbs(args[0]), &ready, nil))
+	running(ts.Value(runningKey{}))[args[0]] = p
+	ts.Setenv("UPSTREAM", ready.URL)
+	ts.Setenv("UPSTREAM_CA", ready.CAFile)
 }
 
 func halt(signal syscall.Signal) func(*testscript.TestScript, bool, []string) {
@@ -189,16 +206,24 @@ type process struct {
 
 // launch starts a satellite of a folder of programs on a free port and waits until it answers.
 func launch(folder, data string, flags ...string) (*process, error) {
-	readyFile := data + ".ready"
-	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	p := &process{}
+	if err := p.begin(filepath.Join(folder, "satellite"), data, &p.ready, flags); err != nil {
 		return nil, err
 	}
-	p := &process{log: &strings.Builder{}, ended: make(chan error, 1)}
-	p.command = exec.Command(filepath.Join(folder, "satellite"),
-		append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--ready-file", readyFile}, flags...)...)
+	return p, nil
+}
+
+// begin runs `PROGRAM serve` on a data folder and reads what it says of itself once it answers.
+func (p *process) begin(program, data string, ready any, flags []string) error {
+	readyFile := data + ".ready"
+	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	p.log, p.ended = &strings.Builder{}, make(chan error, 1)
+	p.command = exec.Command(program, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--ready-file", readyFile}, flags...)...)
 	p.command.Stderr = p.log
 	if err := p.command.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() { p.ended <- p.command.Wait() }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -207,17 +232,17 @@ func launch(folder, data string, flags ...string) (*process, error) {
 		select {
 		case err := <-p.ended:
 			p.ended <- err
-			return nil, fmt.Errorf("the satellite ended: %w\n%s", err, p.log)
+			return fmt.Errorf("%s ended: %w\n%s", program, err, p.log)
 		case <-ctx.Done():
 			_ = p.end(syscall.SIGKILL)
-			return nil, fmt.Errorf("the satellite was not ready within a minute\n%s", p.log)
+			return fmt.Errorf("%s was not ready within a minute\n%s", program, p.log)
 		case <-tick.C:
 			text, err := os.ReadFile(readyFile)
 			if err != nil {
 				continue
 			}
 			tick.Stop()
-			return p, json.Unmarshal(text, &p.ready)
+			return json.Unmarshal(text, ready)
 		}
 	}
 }

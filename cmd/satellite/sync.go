@@ -18,8 +18,8 @@ import (
 )
 
 func newSyncCommand() *cobra.Command {
-	c := &cobra.Command{Use: "sync", Short: "Settle with the upstream by file"}
-	c.AddCommand(newSyncRequestCommand(), newSyncApplyCommand(), newSyncInspectCommand(), newSyncStatusCommand())
+	c := &cobra.Command{Use: "sync", Short: "Settle with the upstream, over the network or by file"}
+	c.AddCommand(newSyncNowCommand(), newSyncHistoryCommand(), newSyncRequestCommand(), newSyncApplyCommand(), newSyncInspectCommand(), newSyncStatusCommand())
 	return c
 }
 
@@ -103,22 +103,27 @@ func newSyncApplyCommand() *cobra.Command {
 			if err := connect(c).upload(c.Context(), ask(resource("sync-responses"), parameters), args[0], &r); err != nil {
 				return err
 			}
-			switch {
-			case r.AlreadyApplied:
-				say(c, "Response %d of account %q has been applied already. Nothing was changed.", r.Sequence, r.Account)
-			case r.FullRequested:
-				say(c, "Response %d of account %q was applied: the upstream asks for a full request next. %s", r.Sequence, r.Account, r.Reason)
-			case r.Registered:
-				say(c, "Account %q is registered upstream: devices can register.", r.Account)
-			default:
-				say(c, "Response %d of account %q was applied.", r.Sequence, r.Account)
-			}
+			sayApplied(c, r)
 			return printRecord(c, r, line{"Account", r.Account}, line{"Sequence", r.Sequence}, line{"Lots", r.Lots},
 				line{"Acknowledgements", r.Acknowledgements}, line{"Next by", r.Deadline})
 		},
 	}
 	c.Flags().Bool("accept-time", false, "the response's time is right, although it is more than a day ahead of the system's clock")
 	return c
+}
+
+// sayApplied says what a response did.
+func sayApplied(c *cobra.Command, r adminapi.SyncResult) {
+	switch {
+	case r.AlreadyApplied:
+		say(c, "Response %d of account %q has been applied already. Nothing was changed.", r.Sequence, r.Account)
+	case r.FullRequested:
+		say(c, "Response %d of account %q was applied: the upstream asks for a full request next. %s", r.Sequence, r.Account, r.Reason)
+	case r.Registered:
+		say(c, "Account %q is registered upstream: devices can register.", r.Account)
+	default:
+		say(c, "Response %d of account %q was applied.", r.Sequence, r.Account)
+	}
 }
 
 func newSyncInspectCommand() *cobra.Command {

@@ -49,3 +49,23 @@ func (a *app) accountList() *cobra.Command {
 			})
 		})}
 }
+
+func (a *app) accountCode() *cobra.Command {
+	var account, virtual string
+	var days int
+	c := &cobra.Command{Use: "code --account NAME", Short: "Make a one-time code, by which a satellite registers online", Args: cobra.NoArgs,
+		RunE: a.action(func(ctx context.Context, u *ssm.Upstream, _ []string) error {
+			code, err := u.CreateRegistrationCode(ctx, account, virtual, days)
+			if err != nil {
+				return err
+			}
+			return a.print(code, func(w io.Writer) {
+				fmt.Fprintf(w, "Code\t%s\nSettles with\t%s / %s\nGood until\t%s\n", code.Code, code.Account, code.VirtualAccount, stamp(code.ExpiresAt))
+				fmt.Fprintln(w, "It is shown this one time. On the satellite: `satellite sync now --code CODE`.")
+			})
+		})}
+	c.Flags().StringVar(&account, "account", "", "smart account that the satellite settles with")
+	c.Flags().StringVar(&virtual, "virtual-account", "", "virtual account that it gets, made if missing (default: Satellite)")
+	c.Flags().IntVar(&days, "days", 7, "how long the code is good, 1 to 90")
+	return need(c, "account")
+}

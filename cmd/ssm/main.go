@@ -68,7 +68,7 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	root := group("ssm", "The reference upstream of license satellites",
 		a.setupCommand(), a.serveCommand(),
-		group("account", "Smart accounts", a.accountCreate(), a.accountList()),
+		group("account", "Smart accounts", a.accountCreate(), a.accountList(), a.accountCode()),
 		group("license", "Licenses and their lots", a.licenseAdd(), a.licenseList(), a.licenseDefine(), a.licenseDefinitions()),
 		group("agreement", "The agreement that administrators of satellites accept", a.agreementPublish(), a.agreementShow()),
 		group("approval", "Limited accounts that want to become standard ones", a.approvalList(), a.approvalApprove(), a.approvalDecline()),

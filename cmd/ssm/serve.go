@@ -12,7 +12,7 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	var listen, readyFile string
-	c := &cobra.Command{Use: "serve", Short: "Serve the portal over HTTPS until it is told to stop", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "serve", Short: "Serve satellites and the portal over HTTPS until it is told to stop", Args: cobra.NoArgs,
 		RunE: a.action(func(ctx context.Context, u *ssm.Upstream, _ []string) error {
 			return u.Serve(ctx, listen, slog.New(slog.NewTextHandler(a.stderr, nil)), func(r ssm.Ready) error {
 				return a.announce(r, readyFile)
@@ -25,7 +25,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 // announce says where the portal is, to people and in the ready file.
 func (a *app) announce(r ssm.Ready, file string) error {
-	fmt.Fprintf(a.stderr, "Serving %s (what clients must trust: %s).\n", r.PortalURL, r.CAFile)
+	fmt.Fprintf(a.stderr, "Serving %s, and satellites at %s (what clients must trust: %s).\n", r.PortalURL, r.URL, r.CAFile)
 	if r.SetupURL != "" {
 		fmt.Fprintf(a.stderr, "First start, once: %s\n", r.SetupURL)
 	}

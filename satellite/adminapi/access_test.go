@@ -156,6 +156,11 @@ var routes = []route{
 	{name: "POST /sync-responses", about: ofResponse, action: satellite.ActionSynchronize, body: `{sync_response}`},
 	{name: "POST /sync-inspections", about: anyone, body: `{sync_response}`},
 	{name: "GET /sync", about: listsWhole, shows: `"account":"{account}"`},
+	{name: "POST /accounts/{account}/synchronize", about: ofAccount, action: satellite.ActionSynchronize, body: `{}`},
+	{name: "GET /accounts/{account}/sync-exchanges", about: ofAccount, action: satellite.ActionRead},
+	{name: "GET /upstream", about: ofSatellite, action: satellite.ActionManageTrust},
+	{name: "POST /upstream", about: ofSatellite, action: satellite.ActionManageTrust, body: `{"url":"https://upstream.example"}`},
+	{name: "DELETE /upstream", about: ofSatellite, action: satellite.ActionManageTrust},
 	{name: "GET /roots", about: anyone},
 	{name: "POST /roots", about: ofSatellite, action: satellite.ActionManageTrust, body: `{root}`},
 

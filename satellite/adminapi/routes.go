@@ -105,6 +105,11 @@ func (a *api) routes(r huma.API) {
 	post(r, "/sync-responses", "apply-sync-response", "Synchronization", "Apply a sync response", a.applySyncResponse, file("The response of the upstream.", wire.ResponseMediaType), conflict, oversize)
 	post(r, "/sync-inspections", "inspect-sync-file", "Synchronization", "Tell what is in a sync file, without trusting or applying it", a.inspectSyncFile, file("A sync request or response.", wire.RequestMediaType, wire.ResponseMediaType), oversize)
 	get(r, "/sync", "list-sync-states", "Synchronization", "Tell where each account stands with its upstream", a.listSyncStates)
+	post(r, "/accounts/{account}/synchronize", "synchronize", "Synchronization", "Settle with the upstream over the network, and tell how it goes line by line", a.synchronize, answersLines, missing, conflict)
+	get(r, "/accounts/{account}/sync-exchanges", "list-sync-exchanges", "Synchronization", "List what came of the exchanges of an account, newest first", a.listSyncExchanges, missing)
+	get(r, "/upstream", "get-upstream", "Synchronization", "Show how the upstream is reached", a.getUpstream)
+	post(r, "/upstream", "set-upstream", "Synchronization", "Say how the upstream is reached", a.setUpstream, conflict)
+	remove(r, "/upstream", "unset-upstream", "Synchronization", "Forget how the upstream is reached: exchanges go by file", a.unsetUpstream, nothing)
 	get(r, "/roots", "list-roots", "Synchronization", "List the licensing roots that are trusted", a.listRoots)
 	post(r, "/roots", "trust-roots", "Synchronization", "Trust the licensing roots of a PEM file", a.trustRoots, created, file("Certificates as PEM.", pemType, "text/plain"), oversize)
 

@@ -151,10 +151,14 @@ func (a *api) applySyncResponse(ctx context.Context, in *syncResponseInput) (*ou
 	}
 	defer func() { _ = spooled.Close() }()
 	r, err := a.service.ApplySyncResponse(ctx, actor(ctx), spooled, size, options)
-	return answer(SyncResult{
+	return answer(syncResultOf(r), err)
+}
+
+func syncResultOf(r satellite.SyncResult) SyncResult {
+	return SyncResult{
 		Account: r.Account.Name, Sequence: r.Sequence, AlreadyApplied: r.AlreadyApplied, Registered: r.Registered,
 		Lots: r.Lots, Acknowledgements: r.Acknowledgement, FullRequested: r.FullRequested, Reason: r.Reason, Deadline: instant(r.Deadline),
-	}, err)
+	}
 }
 
 func (a *api) inspectSyncFile(_ context.Context, in *struct{ upload }) (*output[offline.Summary], error) {

@@ -185,6 +185,9 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"ChangedTokens":    func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
 		"Tombstones":       func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
 		"DeleteTombstones": func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
+		"AddSyncExchange": func(tx satellite.Tx) error {
+			return tx.AddSyncExchange(satellite.SyncExchange{AccountID: account}, 10)
+		},
 		"SwapSent": func(tx satellite.Tx) error {
 			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{1})
 			return err
@@ -283,6 +286,7 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			m["count of alerts "+name] = func(tx satellite.Tx) error { _, err := tx.CountAlerts(filter); return err }
 			m["alerts "+name+suffix] = func(tx satellite.Tx) error { _, err := tx.Alerts(filter, page); return err }
 		}
+		m["sync exchanges"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncExchanges(account, page); return err }
 		m["sync requests"+suffix] = func(tx satellite.Tx) error { _, err := tx.SyncRequests(account, page); return err }
 	}
 	return m

@@ -21,6 +21,9 @@ const keptAnswers = 10 // per satellite
 // virtual account: naming another one is refused.
 type AnswerOptions struct {
 	Account, VirtualAccount string
+	// Online is what stands in for the operator who vouches for a registration
+	// by file; nil by file.
+	Online *Online
 }
 
 // Answer is the response to a request.

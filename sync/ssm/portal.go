@@ -27,13 +27,14 @@ const portalPath = "/portal"
 
 const maxForm = 64 << 10 // bytes of a form without a file
 
-// Portal is the web side of the upstream: /healthz for machines, and below
-// /portal the pages for the administrator: what there is, and the exchange by
-// file. It has to be served over TLS.
+// Portal is the web side of the upstream: /healthz for machines, below /sync/v1
+// the door for satellites, and below /portal the pages for the administrator:
+// what there is, and the exchange by file. It has to be served over TLS.
 type Portal struct {
 	u        *Upstream
 	gate     *gate
 	failures *failures
+	door     *door
 	sessions *scs.SessionManager
 	pages    *kit.Renderer
 	log      *slog.Logger
@@ -54,6 +55,9 @@ func NewPortal(ctx context.Context, u *Upstream, log *slog.Logger) (*Portal, err
 	if p.gate, err = newGate(ctx, u); err != nil {
 		return nil, err
 	}
+	if p.door, err = newDoor(ctx, u, log); err != nil {
+		return nil, err
+	}
 	p.sessions.Lifetime, p.sessions.IdleTimeout = 12*time.Hour, 30*time.Minute
 	p.sessions.HashTokenInStore = true
 	cookie := &p.sessions.Cookie
@@ -61,6 +65,9 @@ func NewPortal(ctx context.Context, u *Upstream, log *slog.Logger) (*Portal, err
 	p.Handler = p.routes()
 	return p, nil
 }
+
+// Wait waits for answers that are being made; the context of NewPortal has to end before.
+func (p *Portal) Wait() { p.door.answers.wait.Wait() }
 
 // SetupPath is the path of the one-time set-up link; "" where there is an
 // administrator.
@@ -91,6 +98,7 @@ func (p *Portal) routes() http.Handler {
 	all := http.NewServeMux()
 	all.HandleFunc("GET /healthz", p.health)
 	all.Handle("/static/", kit.Handler())
+	all.Handle(syncPath, p.door)
 	all.Handle("/portal", p.sessions.LoadAndSave(pages))
 	all.Handle("/portal/", p.sessions.LoadAndSave(pages))
 	all.Handle("GET /{$}", http.RedirectHandler(portalPath, http.StatusSeeOther))

@@ -26,7 +26,7 @@ const (
 
 // Ready says where a portal is reached that listens.
 type Ready struct {
-	URL       string `json:"url"`
+	URL       string `json:"url"` // what satellites are told, too
 	PortalURL string `json:"portal_url"`
 	CAFile    string `json:"ca_file"`   // what a client must trust, PEM
 	SetupURL  string `json:"setup_url"` // one-time; "" where there is an administrator
@@ -42,15 +42,20 @@ func (r Ready) WriteFile(path string) error {
 	return certs.WriteFile(path, append(text, '\n'), 0o600)
 }
 
-// Serve serves the portal over HTTPS, under a certificate of a local CA, until
+// Serve serves the portal and the door for satellites over HTTPS, under a certificate of a local CA, until
 // the context ends; requests that are under way may then go on for a while.
 // listen is HOST:PORT, where port 0 takes a free one. When it listens it calls
 // ready, and stops if that fails.
 func (u *Upstream) Serve(ctx context.Context, listen string, log *slog.Logger, ready func(Ready) error) error {
-	portal, err := NewPortal(ctx, u, log)
+	// Answers go on while the server shuts down, as requests do.
+	making, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	portal, err := NewPortal(making, u, log)
 	if err != nil {
+		giveUp()
 		return err
 	}
+	defer portal.Wait()
+	defer giveUp()
 	certificate, err := certs.LoadServer(filepath.Join(u.dir, "tls"), u.keys.file, certs.LocalNames(listen, nil), u.now)
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ func (u *Upstream) Answer(ctx context.Context, request io.ReaderAt, size int64, 
 	if err != nil {
 		return Answer{}, err
 	}
+	if o := options.Online; o != nil && o.Digest != container.Digest {
+		return Answer{}, fmt.Errorf("%w: the request is %s, and was called %s; nothing was changed", wire.ErrAltered, container.Digest, o.Digest)
+	}
 	if err := checkNames(container.Manifest); err != nil {
 		return Answer{}, err
 	}
@@ -112,10 +115,14 @@ func (e *exchange) answer() (Answer, error) {
 			return e.result, err
 		}
 	}
-	if m.Request.Scope != wire.ScopeRegistration {
-		if err := e.authenticate(known); err != nil {
-			return Answer{}, err
-		}
+	switch {
+	case m.Request.Scope != wire.ScopeRegistration:
+		err = e.authenticate(known)
+	case e.options.Online != nil:
+		err = e.redeem()
+	}
+	if err != nil {
+		return Answer{}, err
 	}
 	if known && m.Sequence <= e.satellite.LastSequence {
 		return e.respondStale()
