@@ -166,6 +166,8 @@ func TestEveryWriteSaysWhetherItTakesAKey(t *testing.T) {
 	without := []string{
 		// Files go in or out.
 		"POST /accounts/{account}/sync-requests", "POST /accounts/{account}/usage-reports", "POST /roots", "POST /sync-inspections", "POST /sync-responses",
+		// The answer is told line by line.
+		"POST /accounts/{account}/synchronize",
 		// A secret is shown.
 		"POST /api-clients", "POST /api-clients/{api_client}/rotate",
 	}
