@@ -233,7 +233,7 @@ func listLicenses(tx *gorm.DB, account accountRow, now time.Time) ([]License, er
 			sum(r.value ->> '$.in_use') AS in_use, sum(coalesce(r.value ->> '$.reserved', 0)) AS reserved
 		FROM virtual_accounts v
 		JOIN satellites s ON s.virtual_account_id = v.id
-		JOIN records r ON r.satellite = s.id AND r.kind = 'usage'
+		JOIN records r ON r.holding = s.holding AND r.kind = 'usage'
 		LEFT JOIN entitlements e ON e.account_id = v.account_id AND e.tag = r.value ->> '$.tag'
 		WHERE v.account_id = ?
 		GROUP BY 1, 2, 3`, account.ID).Scan(&used).Error; err != nil {

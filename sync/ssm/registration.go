@@ -146,14 +146,39 @@ func (e *exchange) renew() error {
 	if e.now.Before(halfLife(subCA)) {
 		return nil
 	}
-	parsed, err := certs.ParseRequest(request)
+	own, err := e.sameKey()
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(parsed.RawSubjectPublicKeyInfo, e.satellite.PublicKey) {
+	if !own {
 		return refuse("the request asks to renew the certificate of the account under another key; nothing was changed: let the satellite write a registration file")
 	}
 	return e.issue()
+}
+
+// renewOld renews the sub CA for a registration that is not kept because it is
+// from before the last request: a satellite that was restored from then comes
+// back by it. Under another key it is a file that was replaced long ago.
+func (e *exchange) renewOld() error {
+	own, err := e.sameKey()
+	if err != nil {
+		return err
+	}
+	if !own {
+		return refuse("this registration file of account %.80q is from before the account was registered anew on %s; nothing was changed: use the newest one",
+			e.request.Manifest.Account.Name, e.satellite.RegisteredAt.Format("2006-01-02"))
+	}
+	return e.renew()
+}
+
+// sameKey tells whether the request's certificate request is for the key that
+// the account is registered with.
+func (e *exchange) sameKey() (bool, error) {
+	parsed, err := certs.ParseRequest(e.request.Manifest.Request.CertificateRequest)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(parsed.RawSubjectPublicKeyInfo, e.satellite.PublicKey), nil
 }
 
 // issue makes the sub CA that the request asks for.

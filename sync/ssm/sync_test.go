@@ -152,7 +152,7 @@ func TestARestoredSatelliteIsAskedForAFullRequest(t *testing.T) {
 	p.sequence-- // restored from a backup before that request
 	p.remove(wire.RecordDevice, "piid-1")
 	r := p.apply(answer(t, u, p.request(wire.ScopeStandard, p.device(7))).Body)
-	if !r.Response.FullRequested || r.Response.NextSequence != 3 || !strings.Contains(r.Response.Reason, "backup") {
+	if !r.Response.FullRequested || r.Response.NextSequence != 3 || !strings.Contains(r.Response.Reason, "restored or copied") {
 		t.Fatalf("the restored satellite was answered by %+v", r.Response)
 	}
 	if cut := strings.LastIndex(before, "\n"); state(t, u)[:cut] != before[:cut] {
