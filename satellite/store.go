@@ -258,4 +258,7 @@ type Tx interface {
 	// SwapSent replaces the hash of a record as it was last sent and returns
 	// the one before; the zero hash stands for "not sent".
 	SwapSent(account AccountID, kind, key string, hash [sha256.Size]byte) ([sha256.Size]byte, error)
+	StageRecords(AccountID, []StagedRecord) error
+	StagedRecords(AccountID, int) ([]StagedRecord, error)        // the first ones, by position
+	DropStagedRecords(AccountID, int) (dropped int64, err error) // the first ones
 }

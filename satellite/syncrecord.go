@@ -14,7 +14,6 @@ type packer struct {
 	service *Service
 	account Account
 	since   int64
-	full    bool
 	records *wire.RecordWriter
 	count   int64
 	virtual map[VirtualAccountID]string
@@ -30,6 +29,7 @@ type change struct {
 
 func (p *packer) pack(ctx context.Context) (map[wire.RecordKind]wire.Digest, error) {
 	// Tombstones first: what was removed and made again under the same key must end as made.
+	// They stand in a full request, too, so that what was removed is not taken for forgotten.
 	sources := []func(Tx, int64) ([]change, error){p.tombstones, p.devices, p.usages, p.tokens}
 	for _, source := range sources {
 		for after, more := p.since, true; more; {
@@ -38,10 +38,6 @@ func (p *packer) pack(ctx context.Context) (map[wire.RecordKind]wire.Digest, err
 				return nil, err
 			}
 			for _, c := range page {
-				// What is gone need not be told to who gets everything.
-				if c.record.Removed && p.full {
-					continue
-				}
 				if err := p.records.Add(c.record); err != nil {
 					return nil, err
 				}
@@ -140,6 +136,7 @@ func (p *packer) devices(tx Tx, after int64) ([]change, error) {
 		if i.RegistrationState == Registered {
 			value.RegisteredAt, value.CertificateExpires = &i.RegisteredAt, &i.CertificateNotAfter
 			value.CertificateSerial, value.PublicKeySHA256 = i.CertificateSerial, fmt.Sprintf("%x", i.PublicKeyHash)
+			value.CertificateSHA256, value.ExportControlled = fmt.Sprintf("%x", i.Credential), i.ExportAllowed
 		}
 		record, err := wire.NewRecord(wire.RecordDevice, i.PIID, value)
 		return i.ChangeNumber, record, err

@@ -21,6 +21,9 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 	defer func() { s.observer.SyncDone("request", err == nil) }()
 	defer s.exchange(accountID)()
 	now := s.Now()
+	if err := s.finishSync(ctx, accountID); err != nil {
+		return row, err
+	}
 	var account Account
 	var authority Authority
 	var state SyncState
@@ -62,7 +65,7 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 		return row, err
 	}
 	defer records.Close()
-	packer := &packer{service: s, account: account, since: since, records: records, full: row.Scope != wire.ScopeStandard}
+	packer := &packer{service: s, account: account, since: since, records: records}
 	if manifest.StateDigest, err = packer.pack(ctx); err != nil {
 		return row, err
 	}
@@ -97,6 +100,13 @@ func (s *Service) requestManifest(ctx context.Context, account Account, authorit
 			return err
 		}
 		manifest.Request.Upgrade = upgrade.asked()
+		if state.AppliedSequence > 0 {
+			applied, err := tx.SyncRequest(account.ID, state.AppliedSequence)
+			if err != nil {
+				return err
+			}
+			manifest.Request.BaseDigest = applied.Digest
+		}
 		acceptances, err := tx.Acceptances(account.ID)
 		if len(acceptances) > 0 {
 			manifest.Request.AgreementAccepted = acceptances[0].Version

@@ -113,6 +113,12 @@ func newSyncApplyCommand() *cobra.Command {
 			default:
 				say(c, "Response %d of account %q was applied.", r.Sequence, r.Account)
 			}
+			if r.Lineage == "duplicated" {
+				say(c, "A copy of this satellite synchronizes, too: shut one of them down.")
+			}
+			if r.Recovered+r.Revoked > 0 {
+				say(c, "This satellite was restored from an older copy: %d devices came back from the upstream, %d were removed again.", r.Recovered, r.Revoked)
+			}
 			return printRecord(c, r, line{"Account", r.Account}, line{"Sequence", r.Sequence}, line{"Lots", r.Lots},
 				line{"Acknowledgements", r.Acknowledgements}, line{"Next by", r.Deadline})
 		},

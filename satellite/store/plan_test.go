@@ -171,13 +171,18 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{})
 			return err
 		},
-		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
-		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
-		"Nomination":     func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
-		"SaveNomination": func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
-		"Agreement":      func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
-		"Acceptances":    func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
-		"Upgrade":        func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
+		"StageRecords": func(tx satellite.Tx) error {
+			return tx.StageRecords(account, []satellite.StagedRecord{{Position: 1, Record: wire.Record{Kind: wire.RecordRecovery, Key: "x"}}})
+		},
+		"StagedRecords":     func(tx satellite.Tx) error { _, err := tx.StagedRecords(account, 10); return err },
+		"DropStagedRecords": func(tx satellite.Tx) error { _, err := tx.DropStagedRecords(account, 10); return err },
+		"Session":           func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
+		"ended sessions":    func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
+		"Nomination":        func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
+		"SaveNomination":    func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
+		"Agreement":         func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
+		"Acceptances":       func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
+		"Upgrade":           func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
 		"tags of a virtual account": func(tx satellite.Tx) error {
 			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, VirtualAccountID: virtual})
 			return err
