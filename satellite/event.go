@@ -85,6 +85,7 @@ const (
 	EventRootTrusted            EventType = "upstream.root-trusted"
 	EventSyncRequested          EventType = "sync.requested"
 	EventSyncApplied            EventType = "sync.applied"
+	EventSyncNotice             EventType = "sync.notice"
 	EventSyncRestored           EventType = "sync.restored"
 	EventTokenKeyRotated        EventType = "token-key.rotated"
 	EventReservationCreated     EventType = "reservation.created"

@@ -54,6 +54,7 @@ func (r *response) applyLots(tx Tx, record recorder) error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(pools)) {
 		ledger := openLedger(tx, record, r.account.ID, id, r.now)
+		ledger.because = r.because
 		for license := range pools[id] {
 			if err := ledger.recount(byID[license]); err != nil {
 				return err

@@ -59,6 +59,29 @@ func (r *response) lineage(record recorder) error {
 		"The upstream has heard more of this satellite than it remembers: it was restored or copied from an older state. A full synchronization heals that. The upstream says: %s.", clipRunes(m.Reason, 500))})
 }
 
+// maxNotices is how many notices of a response are taken over.
+const maxNotices = 100
+
+// notices records what the upstream has to say to the administrator.
+func (r *response) notices(record recorder) error {
+	for _, notice := range r.manifest.Response.Notices[:min(maxNotices, len(r.manifest.Response.Notices))] {
+		if err := record(Event{Type: EventSyncNotice, AccountID: r.account.ID, Message: "The upstream says: " + clipRunes(notice.Text, 1000)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// because is what a notice says about a license, "" where none does.
+func (r *response) because(tag string) string {
+	for _, notice := range r.manifest.Response.Notices {
+		if notice.Tag == tag {
+			return clipRunes(notice.Text, 500)
+		}
+	}
+	return ""
+}
+
 // recoverDevice takes back a device that registered, or renewed its certificate,
 // after the copy was made from which this satellite was restored. What this
 // satellite knows itself goes first: a device that it removed stays removed, and

@@ -342,6 +342,9 @@ func (r *response) apply(tx Tx, record recorder) error {
 	if err := r.lineage(record); err != nil {
 		return err
 	}
+	if err := r.notices(record); err != nil {
+		return err
+	}
 	if err := r.confirm(tx); err != nil {
 		return err
 	}

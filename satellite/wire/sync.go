@@ -124,6 +124,9 @@ type ResponsePart struct {
 	// Upgrade answers the account's request for an upgrade; absent where none is known.
 	Upgrade *UpgradeAnswer `json:"upgrade,omitempty"`
 
+	// Notices are what the administrator of the satellite has to know; at most 100.
+	Notices []Notice `json:"notices,omitempty"`
+
 	// Certificates is the account's sub CA with its issuers up to and with the
 	// root, as DER, own first.
 	Certificates [][]byte `json:"certificates"`
@@ -142,6 +145,12 @@ const (
 	// than the request before it: the satellite and a copy of it both send.
 	LineageDuplicated Lineage = "duplicated"
 )
+
+// Notice says something to the administrator of the satellite.
+type Notice struct {
+	Tag  string `json:"tag,omitempty"` // of the license that it is about
+	Text string `json:"text"`          // a sentence of at most 1,024 bytes
+}
 
 // UpgradeRequest asks to make a limited account a standard one.
 type UpgradeRequest struct {

@@ -141,7 +141,7 @@ func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind
 			NextSequence: e.satellite.LastSequence + 1, Deadline: e.satellite.Deadline,
 			AccountType: e.account.Type, DomainIdentifier: e.account.Domain, Upgrade: upgrade,
 			AgreementVersion: agreement.Version, AgreementText: agreement.Text,
-			Certificates: [][]byte{e.satellite.SubCA, e.keys.issuing.Certificate.Raw, e.keys.root.Raw},
+			Notices: e.notices, Certificates: [][]byte{e.satellite.SubCA, e.keys.issuing.Certificate.Raw, e.keys.root.Raw},
 		},
 	}
 	signer, err := e.keys.signer(e.now)

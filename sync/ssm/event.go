@@ -16,6 +16,9 @@ type EventType string
 const (
 	EventRestored   EventType = "satellite." + EventType(wire.LineageRestored)   // it, or the upstream, goes on from an older copy
 	EventDuplicated EventType = "satellite." + EventType(wire.LineageDuplicated) // two copies of it send in turns
+	EventLapsed     EventType = "satellite.lapsed"                               // 90 days without a request: its licenses are taken back
+	EventReturned   EventType = "satellite.returned"                             // it was heard of again, and gets what is left
+	EventMoved      EventType = "license.moved"                                  // licenses of its virtual account went to another one
 )
 
 // Event is something that happened to a satellite here, and why.
@@ -48,6 +51,9 @@ const maxEvents = 1000
 // Events lists what happened to the satellites, the newest first, at most 1,000.
 func (u *Upstream) Events(ctx context.Context) ([]Event, error) {
 	list := []Event{}
+	if err := u.lapse(ctx); err != nil {
+		return nil, err
+	}
 	err := u.view(ctx, func(tx *gorm.DB) error {
 		return tx.Raw(`SELECT e.id, e.at, s.satellite_id, s.local_account, e.type, e.message FROM events e JOIN satellites s ON s.id = e.satellite
 			ORDER BY e.id DESC LIMIT ?`, maxEvents).Scan(&list).Error

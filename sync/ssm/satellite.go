@@ -13,9 +13,6 @@ import (
 	"ssm/satellite/wire"
 )
 
-// lapse is how long after its last exchange a satellite may keep its licenses.
-const lapse = 90 * 24 * time.Hour
-
 // duplicatedFor is how long after the last sign of it a satellite is said to be duplicated.
 const duplicatedFor = 30 * 24 * time.Hour
 
@@ -26,7 +23,7 @@ type Satellite struct {
 	LocalAccountID       string    `json:"local_account_id"`
 	Account              string    `json:"account"`
 	VirtualAccount       string    `json:"virtual_account"`
-	Status               string    `json:"status"` // "registered"; "lapsed" after the deadline; "duplicated" for 30 days after two copies of it have sent
+	Status               string    `json:"status"` // "registered"; "lapsed" from the deadline on; "duplicated" for 30 days after two copies of it have sent
 	Sequence             int64     `json:"sequence"`
 	Devices              int64     `json:"devices"`
 	Tokens               int64     `json:"tokens"`
@@ -72,6 +69,9 @@ func (satelliteRow) TableName() string { return "satellites" }
 func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 	now := u.instant()
 	satellites := []Satellite{}
+	if err := u.lapse(ctx); err != nil {
+		return nil, err
+	}
 	err := u.view(ctx, func(tx *gorm.DB) error {
 		var rows []struct {
 			Bound                    satelliteRow `gorm:"embedded"`
@@ -79,7 +79,7 @@ func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 			Devices, Tokens, Reports int64
 		}
 		err := tx.Raw(`SELECT s.id, s.satellite_id, s.local_account_id, s.local_account, s.virtual_account_id, s.public_key,
-				s.sub_ca, s.last_sequence, s.last_sync_at, s.deadline, s.registered_at, s.agreement_accepted, s.restored_at, s.duplicated_at, a.name AS account, v.name AS virtual_account,
+				s.sub_ca, s.last_sequence, s.last_sync_at, s.deadline, s.registered_at, s.agreement_accepted, s.restored_at, s.duplicated_at, s.lapsed_at, a.name AS account, v.name AS virtual_account,
 				coalesce((SELECT count FROM states WHERE satellite = s.id AND kind = 'device'), 0) AS devices,
 				coalesce((SELECT count FROM states WHERE satellite = s.id AND kind = 'token'), 0) AS tokens,
 				(SELECT count(*) FROM reports WHERE satellite = s.id) AS reports
@@ -105,7 +105,7 @@ func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 				AgreementAccepted: r.Bound.AgreementAccepted, RestoredAt: r.Bound.RestoredAt, DuplicatedAt: r.Bound.DuplicatedAt,
 			}
 			switch at := r.Bound.DuplicatedAt; {
-			case now.After(r.Bound.Deadline):
+			case r.Bound.LapsedAt != nil:
 				satellite.Status = "lapsed"
 			case at != nil && now.Before(at.Add(duplicatedFor)):
 				satellite.Status = "duplicated"

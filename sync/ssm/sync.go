@@ -116,6 +116,7 @@ type exchange struct {
 	account   accountRow
 	virtual   virtualAccountRow
 	verdict   verdict
+	notices   []wire.Notice
 	result    Answer
 }
 
@@ -241,7 +242,10 @@ func (e *exchange) respond() (Answer, error) {
 
 // receive notes that the satellite was heard of, and what is wrong with it.
 func (e *exchange) receive(kept bool) error {
-	e.satellite.LastSyncAt, e.satellite.Deadline = e.now, e.now.Add(lapse)
+	if err := e.comeBack(); err != nil {
+		return err
+	}
+	e.satellite.LastSyncAt, e.satellite.Deadline = e.now, e.now.Add(lapseAfter)
 	switch e.verdict.lineage {
 	case wire.LineageDuplicated:
 		e.satellite.DuplicatedAt = &e.now
@@ -258,7 +262,7 @@ func (e *exchange) receive(kept bool) error {
 	}
 	return e.tx.Model(&e.satellite).
 		Select("local_account", "public_key", "sub_ca", "last_sequence", "last_sync_at", "deadline", "registered_at", "agreement_accepted",
-			"holding", "head_digest", "head_base", "restored_at", "duplicated_at").
+			"holding", "head_digest", "head_base", "restored_at", "duplicated_at", "lapsed_at").
 		Updates(&e.satellite).Error
 }
 

@@ -79,7 +79,19 @@ CREATE TABLE events (
   message   TEXT NOT NULL
 );
 
+-- Licenses that went from one virtual account to another.
+CREATE TABLE moves (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  from_id    INTEGER NOT NULL REFERENCES virtual_accounts (id),
+  to_id      INTEGER NOT NULL REFERENCES virtual_accounts (id),
+  tag        TEXT NOT NULL,
+  quantity   INTEGER NOT NULL,
+  moved_at   TIMESTAMP NOT NULL
+);
+CREATE INDEX moves_from ON moves (from_id, moved_at);
+
 -- +goose Down
+DROP TABLE moves;
 DROP TABLE events;
 DROP TABLE removed_devices;
 DROP TABLE recoveries;
