@@ -45,6 +45,10 @@ func newSettled(t *testing.T, quantity int64) settled {
 	return s
 }
 
+func pemOf(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
 func openSSM(w *world, quantity int64) *ssm.Upstream {
 	w.Helper()
 	u, err := ssm.Open(w.ctx, filepath.Join(filepath.Dir(w.path), "ssm"), "", w.clock.Now)

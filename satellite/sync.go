@@ -61,6 +61,25 @@ type Tombstone struct {
 	ChangeNumber int64
 }
 
+// ChangedReservation is a reservation with the number of its last change.
+type ChangedReservation struct {
+	Reservation
+	ChangeNumber int64
+}
+
+// ChangedTransfer is a transfer with the number of its last change, and the tag
+// that it is of; of its lot it has the account and the upstream's id.
+type ChangedTransfer struct {
+	LotTransfer
+	Tag          string
+	ChangeNumber int64
+}
+
+// RecordKey names the transfer in sync records. It holds no name that may change.
+func (t LotTransfer) RecordKey() string {
+	return fmt.Sprintf("%s\t%d\t%d", t.Lot.UpstreamID, t.From, t.To)
+}
+
 // StagedRecord is a record of a response that is being applied.
 type StagedRecord struct {
 	Position int64 // in the response, from 1

@@ -30,7 +30,7 @@ type change struct {
 func (p *packer) pack(ctx context.Context) (map[wire.RecordKind]wire.Digest, error) {
 	// Tombstones first: what was removed and made again under the same key must end as made.
 	// They stand in a full request, too, so that what was removed is not taken for forgotten.
-	sources := []func(Tx, int64) ([]change, error){p.tombstones, p.devices, p.usages, p.tokens}
+	sources := []func(Tx, int64) ([]change, error){p.tombstones, p.devices, p.usages, p.tokens, p.reservations, p.transfers}
 	for _, source := range sources {
 		for after, more := p.since, true; more; {
 			page, err := p.page(ctx, source, after)
@@ -136,6 +136,7 @@ func (p *packer) devices(tx Tx, after int64) ([]change, error) {
 		if i.RegistrationState == Registered {
 			value.RegisteredAt, value.CertificateExpires = &i.RegisteredAt, &i.CertificateNotAfter
 			value.CertificateSerial, value.PublicKeySHA256 = i.CertificateSerial, fmt.Sprintf("%x", i.PublicKeyHash)
+			value.LicensesReturned = i.AuthorizationState == AuthorizationExpired
 			value.CertificateSHA256, value.ExportControlled = fmt.Sprintf("%x", i.Credential), i.ExportAllowed
 		}
 		record, err := wire.NewRecord(wire.RecordDevice, i.PIID, value)
@@ -160,6 +161,43 @@ func (p *packer) tokens(tx Tx, after int64) ([]change, error) {
 		record, err := wire.NewRecord(wire.RecordToken, key, wire.TokenRecord{
 			ID: key, VirtualAccount: p.virtual[t.VirtualAccountID], CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,
 			MaxUses: t.MaxUses, Uses: t.Uses, Revoked: !t.RevokedAt.IsZero(),
+		})
+		return t.ChangeNumber, record, err
+	})
+}
+
+func (p *packer) reservations(tx Tx, after int64) ([]change, error) {
+	rows, err := tx.ChangedReservations(p.account.ID, after, packPage)
+	return changed(rows, err, func(r ChangedReservation) (int64, wire.Record, error) {
+		key := fmt.Sprint(r.ID)
+		value := wire.ReservationRecord{
+			ID: key, VirtualAccount: p.virtual[r.VirtualAccountID], PIID: r.PIID, UDIPID: r.UDIPID, UDISerialNumber: r.UDISerialNumber,
+			Type: string(r.Type), State: string(r.State), Items: itemRecords(r.Authorization), Update: itemRecords(r.Update), CreatedAt: r.CreatedAt,
+		}
+		if !r.ReturnedAt.IsZero() {
+			value.ReturnedAt = &r.ReturnedAt
+		}
+		record, err := wire.NewRecord(wire.RecordReservation, key, value)
+		return r.ChangeNumber, record, err
+	})
+}
+
+func itemRecords(a ReservationAuthorization) (items []wire.ReservedItem) {
+	for _, i := range a.Items {
+		item := wire.ReservedItem{Tag: i.Tag, Count: i.Count}
+		if !i.End.IsZero() {
+			item.End = &i.End
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+func (p *packer) transfers(tx Tx, after int64) ([]change, error) {
+	rows, err := tx.ChangedTransfers(p.account.ID, after, packPage)
+	return changed(rows, err, func(t ChangedTransfer) (int64, wire.Record, error) {
+		record, err := wire.NewRecord(wire.RecordTransfer, t.RecordKey(), wire.TransferRecord{
+			Lot: t.Lot.UpstreamID, Tag: t.Tag, From: p.virtual[t.From], To: p.virtual[t.To], Quantity: t.Quantity, MovedAt: t.At,
 		})
 		return t.ChangeNumber, record, err
 	})

@@ -157,12 +157,14 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			_, err := tx.Alerts(satellite.AlertFilter{AccountID: account, Scope: satellite.Scope{All: true}}, next)
 			return err
 		},
-		"EventHeads":       func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
-		"ChangedInstances": func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
-		"ChangedPools":     func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },
-		"ChangedTokens":    func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
-		"Tombstones":       func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
-		"DeleteTombstones": func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
+		"EventHeads":          func(tx satellite.Tx) error { _, err := tx.EventHeads(); return err },
+		"ChangedInstances":    func(tx satellite.Tx) error { _, err := tx.ChangedInstances(account, 5, 10); return err },
+		"ChangedPools":        func(tx satellite.Tx) error { _, err := tx.ChangedPools(account, 5, 10); return err },
+		"ChangedTokens":       func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
+		"ChangedReservations": func(tx satellite.Tx) error { _, err := tx.ChangedReservations(account, 5, 10); return err },
+		"ChangedTransfers":    func(tx satellite.Tx) error { _, err := tx.ChangedTransfers(account, 5, 10); return err },
+		"Tombstones":          func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
+		"DeleteTombstones":    func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
 		"SwapSent": func(tx satellite.Tx) error {
 			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{1})
 			return err

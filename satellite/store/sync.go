@@ -137,6 +137,8 @@ const changeNumbers = `
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM instances WHERE account_id = a.id) AS m FROM accounts a)) AS n UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM pools WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM tokens WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
+	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM reservations WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
+	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM transfers WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM tombstones WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(renamed_at), 0) FROM sync_states) UNION ALL
 	SELECT (SELECT COALESCE(MAX(generation), 0) FROM sync_requests)`

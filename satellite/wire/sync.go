@@ -197,6 +197,8 @@ const (
 	RecordDevice          RecordKind = "device"          // satellite: a product instance
 	RecordUsage           RecordKind = "usage"           // satellite: in use, per local virtual account and tag
 	RecordToken           RecordKind = "token"           // satellite: a token and how often it was used
+	RecordReservation     RecordKind = "reservation"     // satellite: what a device that never talks may use, also after its return
+	RecordTransfer        RecordKind = "transfer"        // satellite: what was moved of a lot between its virtual accounts
 	RecordReport          RecordKind = "report"          // satellite: a usage report that is not yet acknowledged
 	RecordEntitlement     RecordKind = "entitlement"     // upstream: what a tag means
 	RecordLot             RecordKind = "lot"             // upstream: one lot of an entitlement
@@ -207,7 +209,7 @@ const (
 
 // StateKinds are the kinds of which the upstream keeps the state: they are part
 // of the state digest. The others are messages, sent until they are answered.
-var StateKinds = []RecordKind{RecordDevice, RecordUsage, RecordToken}
+var StateKinds = []RecordKind{RecordDevice, RecordUsage, RecordToken, RecordReservation, RecordTransfer}
 
 // Record is one line of the stream. Values are absolute, never increments;
 // Removed is a tombstone.
@@ -257,6 +259,44 @@ type DeviceRecord struct {
 	PublicKeySHA256    string     `json:"public_key_sha256,omitempty"`
 	// ExportControlled tells that its token allows export-controlled licenses.
 	ExportControlled bool `json:"export_controlled,omitempty"`
+	// LicensesReturned tells that it was silent for 90 days, and has not spoken since.
+	LicensesReturned bool `json:"licenses_returned,omitempty"`
+}
+
+// ReservationRecord is what a device that never talks may use; its key is its id.
+type ReservationRecord struct {
+	ID              string `json:"id"`
+	VirtualAccount  string `json:"virtual_account"`
+	PIID            string `json:"piid"`
+	UDIPID          string `json:"udi_pid"`
+	UDISerialNumber string `json:"udi_serial_number"`
+	Type            string `json:"type"`  // "specific", "universal" or "factory"
+	State           string `json:"state"` // "reserved", "update pending" or "returned"
+	// Items is what the device holds, and Update what an update that it has not
+	// confirmed makes of that; a universal one has none.
+	Items      []ReservedItem `json:"items,omitempty"`
+	Update     []ReservedItem `json:"update,omitempty"`
+	CreatedAt  time.Time      `json:"created_at"`
+	ReturnedAt *time.Time     `json:"returned_at,omitempty"`
+}
+
+// ReservedItem is a number of licenses with one term.
+type ReservedItem struct {
+	Tag   string     `json:"tag"`
+	Count int64      `json:"count"`
+	End   *time.Time `json:"end,omitempty"` // none for perpetual
+}
+
+// TransferRecord is what was moved of a lot from one virtual account of the
+// satellite to another; its key is "lot<TAB>from<TAB>to", with the ids that the
+// satellite has for both.
+type TransferRecord struct {
+	Lot      string    `json:"lot"`
+	Tag      string    `json:"tag"`
+	From     string    `json:"from"` // name of the virtual account
+	To       string    `json:"to"`
+	Quantity int64     `json:"quantity"`
+	MovedAt  time.Time `json:"moved_at"` // the last movement
 }
 
 // RecoveryRecord is a registered device that the upstream knows from an earlier

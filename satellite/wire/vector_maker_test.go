@@ -207,10 +207,15 @@ func (v *vectorMaker) containers() {
 		Hostname: "edge-1", VirtualAccount: "R&D <lab>", RegistrationState: "unregistered",
 	})
 	token := v.record(wire.RecordToken, "1", wire.TokenRecord{ID: "1", VirtualAccount: "R&D <lab>", CreatedAt: vectorTime, ExpiresAt: end, MaxUses: 10})
+	reservation := v.record(wire.RecordReservation, "1", wire.ReservationRecord{
+		ID: "1", VirtualAccount: "R&D <lab>", PIID: "9c2e4a10-51d7-4f6b-8a3c-0e1f2d3c4b5a", UDIPID: "RT-9000", UDISerialNumber: "TEST0000002", Type: "specific", State: "reserved",
+		Items: []wire.ReservedItem{{Tag: vectorReleasedTag, Count: 2, End: &end}}, CreatedAt: vectorTime,
+	})
+	transfer := v.record(wire.RecordTransfer, "lot-2\t1\t2", wire.TransferRecord{Lot: "lot-2", Tag: vectorReleasedTag, From: "Default", To: "R&D <lab>", Quantity: 5, MovedAt: vectorTime})
 	v.digests(usage, device, token)
 
 	state := map[wire.RecordKind]wire.Digest{}
-	for _, record := range []wire.Record{usage, device, token} {
+	for _, record := range []wire.Record{usage, device, token, reservation, transfer} {
 		state[record.Kind] = made(record.Hash())(v.t)
 	}
 	request := wire.Manifest{
@@ -222,7 +227,7 @@ func (v *vectorMaker) containers() {
 		},
 	}
 	asked := v.container("registration.ssmreq", request, wire.Signer{Key: v.keys["account sub CA"]},
-		usage, device, token, v.record(wire.RecordReport, digest, wire.ReportRecord{Report: report}))
+		usage, device, token, reservation, transfer, v.record(wire.RecordReport, digest, wire.ReportRecord{Report: report}))
 	response := request
 	response.Kind, response.CreatedAt, response.Request = wire.SyncResponse, vectorTime.Add(time.Hour), nil
 	response.Response = &wire.ResponsePart{

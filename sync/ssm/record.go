@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -277,6 +278,17 @@ func checkRecord(record wire.Record) error {
 		var token wire.TokenRecord
 		err = record.Decode(&token)
 		key = token.ID
+	case wire.RecordReservation:
+		var reservation wire.ReservationRecord
+		err = record.Decode(&reservation)
+		key = reservation.ID
+	case wire.RecordTransfer:
+		var transfer wire.TransferRecord
+		err = record.Decode(&transfer)
+		key = record.Key
+		if err == nil && (!strings.HasPrefix(key, transfer.Lot+"\t") || transfer.Lot == "" || transfer.Quantity < 1 || transfer.Quantity > maxInUse) {
+			err = fmt.Errorf("%w: a transfer of %d that stands under the key of another one, or of none", wire.ErrMalformed, transfer.Quantity)
+		}
 	case wire.RecordUsage:
 		var usage wire.UsageRecord
 		err = record.Decode(&usage)
