@@ -58,7 +58,7 @@ func TestAnAccountRegistersByFileAndItsLotsArrive(t *testing.T) {
 	w.audit()
 }
 
-func TestAResponseThatMustNotBeAppliedChangesNothing(t *testing.T) {
+func TestLaw2AResponseThatMustNotBeAppliedChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 7})
 	older := w.request(w.account, false)
@@ -133,7 +133,7 @@ func satelliteSigner(t *testing.T, w *world) wire.Signer {
 }
 
 // Every byte of a small response, changed: none is accepted, and none changes anything.
-func TestEveryAlteredByteOfAResponseIsRefused(t *testing.T) {
+func TestLaw2EveryAlteredByteOfAResponseIsRefused(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 7})
 	response := w.up.answer(t, w.request(w.account, false), nil)
@@ -181,7 +181,7 @@ func TestAFullRequestFollowsWhenTheUpstreamAsksForIt(t *testing.T) {
 	}
 }
 
-func TestLostAndLateFilesConverge(t *testing.T) {
+func TestLaw3LostAndLateFilesConverge(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 7})
 	_, text := w.token(satellite.NewToken{})
@@ -230,7 +230,7 @@ func TestNothingIsHandedOutThatIsNotOnRecord(t *testing.T) {
 	w.unchanged("trusting what is trusted", w.trust)
 }
 
-func TestTheSubCertificateIsRenewedPastHalfOfItsLife(t *testing.T) {
+func TestLaw9TheSubCertificateIsRenewedPastHalfOfItsLife(t *testing.T) {
 	t.Parallel()
 	w := registered(t)
 	before := w.up.subCA[w.external(w.account)]

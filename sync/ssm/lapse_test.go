@@ -23,7 +23,7 @@ func onlyLicense(t *testing.T, u *Upstream, virtual string) License {
 	return licenses[at]
 }
 
-func TestALapsedSatelliteIsTakenBackWithAnEventAndComesBackInOneRoundTrip(t *testing.T) {
+func TestLaw6ALapsedSatelliteIsTakenBackWithAnEventAndComesBackInOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)

@@ -72,7 +72,7 @@ func TestAnAccountIsRegisteredSuppliedAndSettledByFile(t *testing.T) {
 	}
 }
 
-func TestTheSameRequestGetsTheSameBytes(t *testing.T) {
+func TestLaw1TheSameRequestGetsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -111,7 +111,7 @@ func TestAReportIsKeptOnceAndAcknowledgedEachTime(t *testing.T) {
 	}
 }
 
-func TestLostAndReorderedFilesConverge(t *testing.T) {
+func TestLaw3LostAndReorderedFilesConverge(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -167,7 +167,7 @@ func TestARestoredSatelliteIsAskedForAFullRequest(t *testing.T) {
 	}
 }
 
-func TestADigestMismatchKeepsNothingAndAsksForAFullRequest(t *testing.T) {
+func TestLaw3ADigestMismatchKeepsNothingAndAsksForAFullRequest(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -229,7 +229,7 @@ func TestAFullRequestReplacesAndAStandardOneOfManyBatchesKeepsTheDigest(t *testi
 	}
 }
 
-func TestAnAlteredRequestIsRefusedAndChangesNothing(t *testing.T) {
+func TestLaw2AnAlteredRequestIsRefusedAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
