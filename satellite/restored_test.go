@@ -294,6 +294,64 @@ func TestAFullRequestBringsNothingBackThatWasRemoved(t *testing.T) {
 	s.equalSides()
 }
 
+// What an upstream tells that knows less than this satellite: nothing of it is adopted.
+func TestARecoveryOfWhatThisSatelliteKnowsBetterChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := registered(t, lot{tag: "base", quantity: 5})
+	_, text := w.token(satellite.NewToken{})
+	gone, stays := w.device("GONE").register(text), w.device("STAYS").register(text)
+	w.sync(w.account, false)
+	var recoveries []wire.Record
+	for _, piid := range []string{gone.piid, stays.piid} {
+		var d wire.DeviceRecord
+		w.upstreamRecord(wire.RecordDevice, piid, &d)
+		record, err := wire.NewRecord(wire.RecordRecovery, piid, wire.RecoveryRecord{
+			PIID: piid, UDIPID: d.UDIPID, UDISerialNumber: d.UDISerialNumber, SoftwareTag: d.SoftwareTag, VirtualAccount: "Default", RegisteredAt: *d.RegisteredAt,
+			CertificateSerial: d.CertificateSerial, CertificateExpires: *d.CertificateExpires, CertificateSHA256: d.CertificateSHA256, PublicKeySHA256: d.PublicKeySHA256,
+		})
+		w.must(err)
+		recoveries = append(recoveries, record)
+	}
+	w.must(w.service.RemoveInstance(w.ctx, admin, gone.piid))
+	w.sync(w.account, false)
+	told := func(records ...wire.Record) error {
+		manifest := w.up.respond(t, w.up.take(t, w.request(w.account, false)))
+		_, err := w.apply(w.up.write(t, manifest, append(w.up.records(t, manifest.Account.ID), records...), w.up.signer))
+		return err
+	}
+	w.must(told(recoveries...))
+	if count, err := w.service.CountInstances(w.ctx, admin, satellite.InstanceFilter{}); err != nil || count != 1 {
+		t.Errorf("there are %d devices (%v)", count, err)
+	}
+	gone.refused(gone.authorization(), "certificate-revoked")
+	stays.ok(stays.authorization("base", 1))
+	for name, alter := range map[string]func(*wire.RecoveryRecord){
+		"another key":      func(r *wire.RecoveryRecord) { r.PIID = "other" },
+		"no serial number": func(r *wire.RecoveryRecord) { r.UDISerialNumber = "" },
+		"a short hash":     func(r *wire.RecoveryRecord) { r.CertificateSHA256 = "00" },
+		"no key":           func(r *wire.RecoveryRecord) { r.PublicKeySHA256 = "" },
+		"a strange serial": func(r *wire.RecoveryRecord) { r.CertificateSerial = "x" },
+		"no end":           func(r *wire.RecoveryRecord) { r.CertificateExpires = time.Time{} },
+		"a long name":      func(r *wire.RecoveryRecord) { r.VirtualAccount = strings.Repeat("x", 2000) },
+	} {
+		var r wire.RecoveryRecord
+		w.must(recoveries[0].Decode(&r))
+		alter(&r)
+		record, err := wire.NewRecord(wire.RecordRecovery, gone.piid, r)
+		w.must(err)
+		if err := told(record); satellite.CodeOf(err) != "sync-file-malformed" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.must(w.store.View(w.ctx, func(tx satellite.Tx) error {
+		if staged, err := tx.StagedRecords(w.account.ID, 1); err != nil || len(staged) != 0 {
+			t.Errorf("left staged are %v (%v)", staged, err)
+		}
+		return nil
+	}))
+	w.audit()
+}
+
 // Law 5: a response that was cut short between its switch and its end is ended
 // by the next start; before its switch nothing of it is seen.
 func TestLaw5AResponseThatWasCutShortIsEndedOrDropped(t *testing.T) {

@@ -151,7 +151,8 @@ func (s *Service) recoverVirtualAccount(tx Tx, record recorder, id AccountID, na
 	if err != nil {
 		return 0, err
 	}
-	if account.within(limitedVirtualAccounts, len(list), "virtual accounts") != nil || checkName("virtual-account", name) != nil {
+	allowed := account.within(limitedVirtualAccounts, len(list), "virtual accounts") == nil && checkName("virtual-account", name) == nil
+	if !allowed {
 		return home, nil
 	}
 	created, err := tx.CreateVirtualAccount(VirtualAccount{AccountID: id, Name: name, CreatedAt: s.Now()})
