@@ -313,6 +313,10 @@ func TestARecoveryOfWhatThisSatelliteKnowsBetterChangesNothing(t *testing.T) {
 		recoveries = append(recoveries, record)
 	}
 	w.must(w.service.RemoveInstance(w.ctx, admin, gone.piid))
+	w.pass(200 * day)
+	w.up.renewSigner(t)
+	stays.adopt(stays.ok(stays.renewal()))
+	stays.ok(stays.authorization("base", 1)) // the certificate before is not accepted any more
 	w.sync(w.account, false)
 	told := func(records ...wire.Record) error {
 		manifest := w.up.respond(t, w.up.take(t, w.request(w.account, false)))

@@ -126,7 +126,7 @@ func TestLaw3LostAndReorderedFilesConverge(t *testing.T) {
 	}
 	before := state(t, u)
 	stale := answer(t, u, late)
-	if r := p.read(stale.Body); !r.Response.FullRequested || r.Response.NextSequence != 4 || !strings.Contains(r.Response.Reason, "older") {
+	if r := p.read(stale.Body); !r.Response.FullRequested || r.Response.NextSequence != 4 || !strings.Contains(r.Response.Reason, "the file is late") {
 		t.Errorf("the late request was answered by %+v", r.Response)
 	}
 	if cut := strings.LastIndex(before, "\n"); state(t, u)[:cut] != before[:cut] {
