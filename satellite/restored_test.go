@@ -329,6 +329,9 @@ func TestARecoveryOfWhatThisSatelliteKnowsBetterChangesNothing(t *testing.T) {
 	}
 	gone.refused(gone.authorization(), "certificate-revoked")
 	stays.ok(stays.authorization("base", 1))
+	if now, err := w.service.FindInstance(w.ctx, admin, satellite.InstanceQuery{PIID: stays.piid}); err != nil || !now.CertificateNotAfter.After(begin.Add(500*day)) {
+		t.Errorf("the device has an older certificate again, until %s (%v)", now.CertificateNotAfter, err)
+	}
 	for name, alter := range map[string]func(*wire.RecoveryRecord){
 		"another key":      func(r *wire.RecoveryRecord) { r.PIID = "other" },
 		"no serial number": func(r *wire.RecoveryRecord) { r.UDISerialNumber = "" },
