@@ -26,6 +26,7 @@ const (
 	AlertSyncOverdue              AlertType = "synchronization-overdue"
 	AlertSyncDeadline             AlertType = "upcoming-sync-deadline"
 	AlertSatelliteExpired         AlertType = "satellite-expired"
+	AlertSatelliteDuplicated      AlertType = "satellite-duplicated"
 	AlertSatelliteUnregistered    AlertType = "satellite-unregistered"
 	AlertAuthorizationFileReady   AlertType = "authorization-file-ready"
 	AlertClockMoved               AlertType = "clock-moved"
@@ -72,6 +73,7 @@ var AlertKinds = []AlertKind{
 	{AlertSyncOverdue, "Synchronization Overdue", Minor, "The account has not synchronized for more than 30 days.", ""},
 	{AlertSyncDeadline, "Upcoming Sync Deadline", Major, "The upstream takes the licenses back within 30 days.", ""},
 	{AlertSatelliteExpired, "Satellite Expired and Removed", Major, "The upstream's deadline has passed without a synchronization.", ""},
+	{AlertSatelliteDuplicated, "Satellite Duplicated", Major, "The upstream has heard of this satellite and of a copy of it within 30 days.", ""},
 	{AlertSatelliteUnregistered, "Satellite Unregistered and Removed", Major, "The upstream removed the satellite.", "revocation by the upstream"},
 	{AlertAuthorizationFileReady, "Satellite Authorization File Ready", Informational, "An answer of the upstream waits to be applied.", "online synchronization"},
 	{AlertClockMoved, "Clock Moved Back", Major, "The system's clock made a step that nobody has confirmed.", ""},

@@ -249,6 +249,26 @@ var alarms = []struct {
 			},
 		}
 	}},
+	{satellite.AlertSatelliteDuplicated, "a copy that the upstream has heard of", func(t *testing.T) alarm {
+		w := registered(t)
+		return alarm{
+			world: w,
+			cause: func() {
+				_, err := w.apply(w.up.answer(w.TB, w.request(w.account, false), func(m *wire.Manifest) {
+					m.Response.FullRequested, m.Response.Lineage, m.Response.Reason = true, wire.LineageDuplicated, "two copies send in turns"
+				}))
+				w.must(err)
+			},
+			end: func() {
+				w.sync(w.account, false)
+				w.run(30 * day)
+			},
+			want: satellite.Alert{
+				AccountID: w.account.ID, Severity: satellite.Major, Source: "Plant", ActionDue: begin.Add(30 * day),
+				Message: "The upstream heard of this satellite and of a copy of it in turns, last on 1 Mar 2026, 12:00 UTC. Only one of them may run: shut the other one down, then synchronize this one.",
+			},
+		}
+	}},
 	{satellite.AlertClockMoved, "a step of the system's clock", func(t *testing.T) alarm {
 		w := registered(t)
 		w.run(day)

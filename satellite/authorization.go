@@ -127,7 +127,7 @@ func (s *Service) authorize(ctx context.Context, device Actor, request *wire.Req
 		if err := instance.answered(request, answer.Data); err != nil {
 			return err
 		}
-		if instance.Hostname != before.Hostname || instance.ApplicationID != before.ApplicationID || instance.HARole != before.HARole {
+		if before.AuthorizationState == AuthorizationExpired || instance.Hostname != before.Hostname || instance.ApplicationID != before.ApplicationID || instance.HARole != before.HARole {
 			err = tx.SaveInstance(instance)
 		} else {
 			err = tx.TouchInstance(instance)

@@ -174,6 +174,9 @@ func (s *Service) InstanceCertificate(ctx context.Context, actor Actor, piid str
 		if isNotFound(err) {
 			return fail(KindNotFound, "certificate-not-found", "The device has no ID certificate: it is known by its usage reports only.")
 		}
+		if err == nil && len(certificate.DER) == 0 {
+			return fail(KindNotFound, "certificate-not-found", "The device came back from the upstream, which knows the number of its ID certificate only. It is kept here from its next renewal on.")
+		}
 		return err
 	})
 	return certificate, err

@@ -235,7 +235,7 @@ func TestASyncResponseOfTodayConfirmsTheClock(t *testing.T) {
 	}
 }
 
-func TestAResponseFromTomorrowIsAppliedOnlyWhereSomebodyVouchesForItsTime(t *testing.T) {
+func TestLaw10AResponseFromTomorrowIsAppliedOnlyWhereSomebodyVouchesForItsTime(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 1})
 	w.jobs()
@@ -279,7 +279,7 @@ func TestAResponseFromTomorrowIsAppliedOnlyWhereSomebodyVouchesForItsTime(t *tes
 	w.audit()
 }
 
-func TestAResponseWithinADayAheadMovesNoClock(t *testing.T) {
+func TestLaw10AResponseWithinADayAheadMovesNoClock(t *testing.T) {
 	t.Parallel()
 	w := registered(t)
 	before := w.service.Now()

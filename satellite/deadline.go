@@ -18,7 +18,7 @@ var subCASteps = []time.Duration{30 * day, 90 * day, 180 * day}
 
 // WatchDeadlines opens and closes the alerts that time alone brings upon an
 // account: a synchronization that is overdue, a deadline of the upstream that is
-// near or over, a sub CA near its end. It is due once a day. A lapse changes
+// near or over, a copy of the satellite that sends, too, a sub CA near its end. It is due once a day. A lapse changes
 // nothing in the account's own pools: only the upstream takes back.
 func (s *Service) WatchDeadlines(ctx context.Context, now time.Time) error {
 	var accounts []Account
@@ -66,6 +66,7 @@ func watchDeadlines(tx Tx, record recorder, account Account, now time.Time) erro
 		{AlertSyncOverdue, account.overdue(state, now), state.Deadline, "the account has synchronized."},
 		{AlertSyncDeadline, state.nearDeadline(now), state.Deadline, "the deadline has moved, or has passed."},
 		{AlertSatelliteExpired, state.pastDeadline(now), time.Time{}, "the upstream has heard of the satellite again."},
+		{AlertSatelliteDuplicated, state.duplicated(now), state.DuplicatedAt.Add(duplicatesOpen), "no other copy has been heard of for 30 days."},
 		{AlertCertificateExpiring, authority.expiring(now), authority.SubCANotAfter, "the certificate was renewed."},
 	} {
 		if d.message == "" || account.Status == AccountInactive {
@@ -106,6 +107,14 @@ func (s SyncState) pastDeadline(now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("The upstream has heard nothing of the satellite until %s and takes the licenses of the account back. The pools here go on with what they last knew; the next synchronization restores what the upstream still has.", stamp(s.Deadline))
+}
+
+// duplicated says that a copy of the satellite sends as well, "" where none does.
+func (s SyncState) duplicated(now time.Time) string {
+	if s.DuplicatedAt.IsZero() || !now.Before(s.DuplicatedAt.Add(duplicatesOpen)) {
+		return ""
+	}
+	return fmt.Sprintf("The upstream heard of this satellite and of a copy of it in turns, last on %s. Only one of them may run: shut the other one down, then synchronize this one.", stamp(s.DuplicatedAt))
 }
 
 // expiring says that the account's sub CA ends soon, "" where it does not. The

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type ledger struct {
 	account AccountID
 	virtual VirtualAccountID
 	now     time.Time
+	because func(tag string) string // why a license is short, where that is known; nil: it is not
 	pages   map[LicenseID]*page
 }
 
@@ -224,9 +226,12 @@ func (l *ledger) judge(p *page, changed bool) error {
 	if !short {
 		return settled(l.tx, l.record, l.account, AlertInsufficientLicenses, key, fmt.Sprintf("the balance is %d.", p.Balance()), l.now)
 	}
+	message := fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", p.missing(), p.License.called(), virtual)
+	if l.because != nil {
+		message = strings.TrimSuffix(message+" "+l.because(p.License.Tag), " ")
+	}
 	return raise(l.tx, l.record, Alert{
-		AccountID: l.account, VirtualAccountID: l.virtual, Type: AlertInsufficientLicenses, Key: key, Source: p.License.called() + " in " + virtual,
-		Message: fmt.Sprintf("%d of %s are missing in virtual account %q; the devices there that use it are out of compliance.", p.missing(), p.License.called(), virtual),
+		AccountID: l.account, VirtualAccountID: l.virtual, Type: AlertInsufficientLicenses, Key: key, Source: p.License.called() + " in " + virtual, Message: message,
 	}, l.now)
 }
 

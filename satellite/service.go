@@ -93,7 +93,8 @@ type accountWriter struct {
 }
 
 // New prepares the service: it gives a new satellite its identity and token key,
-// and rotates the token key where it is over a year old.
+// rotates the token key where it is over a year old, and ends a synchronization
+// that was cut short.
 func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 	s := &Service{
 		store: ports.Store, issuer: ports.Issuer, tokens: ports.Tokens, passwords: ports.Passwords,
@@ -107,6 +108,9 @@ func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 	}
 	if err := s.RotateTokenKey(ctx, s.Now()); err != nil {
 		return nil, fmt.Errorf("prepare the token key: %w", err)
+	}
+	if err := s.finishSyncs(ctx); err != nil {
+		return nil, fmt.Errorf("finish the last synchronization: %w", err)
 	}
 	return s, nil
 }

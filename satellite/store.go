@@ -44,7 +44,8 @@ type EventKey struct {
 // Tx is what a transaction can do. Reads of one row return KindNotFound where
 // there is none; creating what exists already returns KindConflict.
 //
-// A write to a row that goes upstream (instance, pool, token) gives it the next
+// A write to a row that goes upstream (instance, pool, token, reservation,
+// transfer) gives it the next
 // change number; removing one leaves a tombstone with a change number. Change
 // numbers grow in the order of commits, so that a reader who pages by them
 // misses nothing.
@@ -266,11 +267,16 @@ type Tx interface {
 	ChangedInstances(AccountID, int64, int) ([]Instance, error)
 	ChangedPools(AccountID, int64, int) ([]PoolRow, error)
 	ChangedTokens(AccountID, int64, int) ([]Token, error)
+	ChangedReservations(AccountID, int64, int) ([]ChangedReservation, error)
+	ChangedTransfers(AccountID, int64, int) ([]ChangedTransfer, error)
 	Tombstones(AccountID, int64, int) ([]Tombstone, error)
 	DeleteTombstones(AccountID, int64) error
 	// SwapSent replaces the hash of a record as it was last sent and returns
 	// the one before; the zero hash stands for "not sent".
 	SwapSent(account AccountID, kind, key string, hash [sha256.Size]byte) ([sha256.Size]byte, error)
+	StageRecords(AccountID, []StagedRecord) error
+	StagedRecords(AccountID, int) ([]StagedRecord, error)        // the first ones, by position
+	DropStagedRecords(AccountID, int) (dropped int64, err error) // the first ones
 
 	// Idempotency keys.
 	IdempotencyClaim(actor, key string) (IdempotencyClaim, error)

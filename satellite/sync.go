@@ -32,6 +32,10 @@ type SyncState struct {
 	// RenamedAt is the change number at which names changed that stand in many
 	// records: until the upstream has confirmed a later state, requests are full.
 	RenamedAt int64
+	// SwitchedSequence is the number of the response whose staged records are
+	// being worked off; 0: none.
+	SwitchedSequence int64
+	DuplicatedAt     time.Time // last sign that this satellite and a copy of it both send
 	// Digests is, per kind, the digest of all records as they were last sent.
 	Digests map[wire.RecordKind]wire.Digest
 }
@@ -55,6 +59,31 @@ type Tombstone struct {
 	Kind         wire.RecordKind
 	Key          string
 	ChangeNumber int64
+}
+
+// ChangedReservation is a reservation with the number of its last change.
+type ChangedReservation struct {
+	Reservation
+	ChangeNumber int64
+}
+
+// ChangedTransfer is a transfer with the number of its last change, and the tag
+// that it is of; of its lot it has the account and the upstream's id.
+type ChangedTransfer struct {
+	LotTransfer
+	Tag          string
+	ChangeNumber int64
+}
+
+// RecordKey names the transfer in sync records. It holds no name that may change.
+func (t LotTransfer) RecordKey() string {
+	return fmt.Sprintf("%s\t%d\t%d", t.Lot.UpstreamID, t.From, t.To)
+}
+
+// StagedRecord is a record of a response that is being applied.
+type StagedRecord struct {
+	Position int64 // in the response, from 1
+	wire.Record
 }
 
 // TrustRoots trusts the licensing roots of a PEM file. KindInvalid where it holds none.

@@ -58,7 +58,7 @@ func TestAnAccountRegistersByFileAndItsLotsArrive(t *testing.T) {
 	w.audit()
 }
 
-func TestAResponseThatMustNotBeAppliedChangesNothing(t *testing.T) {
+func TestLaw2AResponseThatMustNotBeAppliedChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 7})
 	older := w.request(w.account, false)
@@ -133,7 +133,7 @@ func satelliteSigner(t *testing.T, w *world) wire.Signer {
 }
 
 // Every byte of a small response, changed: none is accepted, and none changes anything.
-func TestEveryAlteredByteOfAResponseIsRefused(t *testing.T) {
+func TestLaw2EveryAlteredByteOfAResponseIsRefused(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 7})
 	response := w.up.answer(t, w.request(w.account, false), nil)
@@ -181,7 +181,7 @@ func TestAFullRequestFollowsWhenTheUpstreamAsksForIt(t *testing.T) {
 	}
 }
 
-func TestLostAndLateFilesConverge(t *testing.T) {
+func TestLaw3LostAndLateFilesConverge(t *testing.T) {
 	t.Parallel()
 	w := registered(t, lot{tag: "base", quantity: 7})
 	_, text := w.token(satellite.NewToken{})
@@ -230,7 +230,7 @@ func TestNothingIsHandedOutThatIsNotOnRecord(t *testing.T) {
 	w.unchanged("trusting what is trusted", w.trust)
 }
 
-func TestTheSubCertificateIsRenewedPastHalfOfItsLife(t *testing.T) {
+func TestLaw9TheSubCertificateIsRenewedPastHalfOfItsLife(t *testing.T) {
 	t.Parallel()
 	w := registered(t)
 	before := w.up.subCA[w.external(w.account)]
@@ -256,7 +256,8 @@ func TestTheSubCertificateIsRenewedPastHalfOfItsLife(t *testing.T) {
 func TestAStandardRequestLeadsToTheDigestOfAFullOne(t *testing.T) {
 	t.Parallel()
 	// One world for all: what one check leaves behind is where the next begins.
-	w := registered(t, lot{tag: "base", quantity: 7}, lot{tag: "extra", quantity: 2})
+	w := registered(t, lot{tag: "base", quantity: 7}, lot{tag: "extra", quantity: 2}, lot{tag: "spare", quantity: 1_000_000})
+	w.part("Side")
 	_, text := w.token(satellite.NewToken{})
 	var devices []*device
 	step := 0
@@ -264,7 +265,7 @@ func TestAStandardRequestLeadsToTheDigestOfAFullOne(t *testing.T) {
 		for range rapid.IntRange(5, 25).Draw(r, "steps") {
 			step++
 			w.clock.advance(time.Minute)
-			switch action := rapid.SampledFrom([]string{"register", "draw", "draw", "remove", "token", "revoke", "report", "virtual", "standard", "lost", "full"}).Draw(r, "action"); {
+			switch action := rapid.SampledFrom([]string{"register", "draw", "draw", "remove", "token", "revoke", "report", "virtual", "move", "reserve", "standard", "lost", "full"}).Draw(r, "action"); {
 			case action == "register":
 				devices = append(devices, w.device(fmt.Sprint("D", step)).register(text))
 			case action == "draw" && len(devices) > 0:
@@ -285,6 +286,22 @@ func TestAStandardRequestLeadsToTheDigestOfAFullOne(t *testing.T) {
 				w.must(err)
 			case action == "virtual":
 				w.virtualAccount(step)
+			case action == "move":
+				from, to := "", "Side"
+				if rapid.Bool().Draw(r, "back") {
+					from, to = to, from
+				}
+				if err := w.move("extra", from, to, 1); err != nil && satellite.KindOf(err) != satellite.KindConflict {
+					r.Fatal(err)
+				}
+			case action == "reserve":
+				silent := w.silent(fmt.Sprint("S", step), wire.ReservationSpecific)
+				reservation, err := silent.try("", "spare", 1)
+				w.must(err)
+				if _, back := silent.codes(reservation.Authorization); rapid.Bool().Draw(r, "return") {
+					_, err = w.service.ReturnReservation(w.ctx, admin, satellite.ReservationQuery{ID: reservation.ID}, back)
+					w.must(err)
+				}
 			case action == "standard":
 				w.sync(w.account, false)
 			case action == "lost":

@@ -1,6 +1,7 @@
 package satellite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,11 @@ func (s *Service) Synchronize(ctx context.Context, actor Actor, accountID Accoun
 	for round := 1; round <= maxSyncRounds; round++ {
 		x := &onlineExchange{service: s, actor: actor, settings: settings, options: options, account: accountID,
 			progress: func(p SyncProgress) { p.Round = round; progress(p) }}
+		before := result
 		result, err = x.run(ctx)
+		// What the first response did and noticed, the second one does not repeat.
+		result.Registered = result.Registered || before.Registered
+		result.Lineage = cmp.Or(result.Lineage, before.Lineage)
 		if err != nil || !result.FullRequested {
 			return result, err
 		}

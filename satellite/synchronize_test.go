@@ -131,14 +131,21 @@ func TestAFullRequestFollowsAtOnceWhereTheUpstreamAsksForIt(t *testing.T) {
 		if asks > 0 {
 			asks--
 			m.Response.FullRequested, m.Response.Reason = true, "after this request the device records here are not those of the satellite."
+			m.Response.Lineage = wire.LineageDuplicated
 		}
 	}
 	result, phases, err := w.settle(satellite.SyncOptions{})
-	if err != nil || result.FullRequested || result.Sequence != 3 || w.up.manifest.Request.Scope != wire.ScopeFull || len(phases) != 8 {
+	if err != nil || result.FullRequested || result.Sequence != 3 || result.Lineage != wire.LineageDuplicated || w.up.manifest.Request.Scope != wire.ScopeFull || len(phases) != 8 {
 		t.Errorf("it ended with %+v by %v (%v)", result, phases, err)
 	}
 	if h := w.history(); h[1].Outcome != satellite.ExchangeFullRequested || !strings.Contains(h[1].Reason, "device records") || h[0].Outcome != satellite.ExchangeApplied {
 		t.Errorf("the history is %+v", h)
+	}
+	// A registration that is answered by the demand for everything is one all the same.
+	early := onlineWorld(t)
+	early.online.change = func(m *wire.Manifest) { m.Response.FullRequested = m.Sequence == 1 }
+	if result, _, err := early.settle(satellite.SyncOptions{Code: "A"}); err != nil || !result.Registered || result.FullRequested || result.Sequence != 2 {
+		t.Errorf("the registration ended with %+v (%v)", result, err)
 	}
 	// One that asks for ever is asked no third time.
 	asks, w.online.calls = 100, 0

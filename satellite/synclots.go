@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ssm/satellite/wire"
 )
 
 // touched are the licenses of each virtual account whose pools a response changes.
@@ -52,6 +54,7 @@ func (r *response) applyLots(tx Tx, record recorder) error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(pools)) {
 		ledger := openLedger(tx, record, r.account.ID, id, r.now)
+		ledger.because = r.because
 		for license := range pools[id] {
 			if err := ledger.recount(byID[license]); err != nil {
 				return err
@@ -279,4 +282,19 @@ func (r *response) license(tx Tx, tag string) error {
 		return tx.SaveLicense(want)
 	}
 	return nil
+}
+
+// checkEntitlement accepts only words that the rules know: what a license means
+// is never guessed.
+func checkEntitlement(e wire.EntitlementRecord) error {
+	if !knownType(e.Type) ||
+		!slices.Contains([]Enforcement{Unenforced, Enforced, ExportControlled}, Enforcement(e.Enforcement)) ||
+		!slices.Contains([]Billing{BillingPrepaid, BillingUsage}, Billing(e.Billing)) || len(e.HigherTier) > maxTag {
+		return fmt.Errorf("%w: an entitlement of type %q, enforcement %q, billing %q", wire.ErrMalformed, clip(e.Type), clip(e.Enforcement), clip(e.Billing))
+	}
+	return nil
+}
+
+func knownType(t string) bool {
+	return slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(t))
 }

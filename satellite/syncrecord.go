@@ -14,7 +14,6 @@ type packer struct {
 	service *Service
 	account Account
 	since   int64
-	full    bool
 	records *wire.RecordWriter
 	count   int64
 	virtual map[VirtualAccountID]string
@@ -30,7 +29,8 @@ type change struct {
 
 func (p *packer) pack(ctx context.Context) (map[wire.RecordKind]wire.Digest, error) {
 	// Tombstones first: what was removed and made again under the same key must end as made.
-	sources := []func(Tx, int64) ([]change, error){p.tombstones, p.devices, p.usages, p.tokens}
+	// They stand in a full request, too, so that what was removed is not taken for forgotten.
+	sources := []func(Tx, int64) ([]change, error){p.tombstones, p.devices, p.usages, p.tokens, p.reservations, p.transfers}
 	for _, source := range sources {
 		for after, more := p.since, true; more; {
 			page, err := p.page(ctx, source, after)
@@ -38,10 +38,6 @@ func (p *packer) pack(ctx context.Context) (map[wire.RecordKind]wire.Digest, err
 				return nil, err
 			}
 			for _, c := range page {
-				// What is gone need not be told to who gets everything.
-				if c.record.Removed && p.full {
-					continue
-				}
 				if err := p.records.Add(c.record); err != nil {
 					return nil, err
 				}
@@ -140,6 +136,8 @@ func (p *packer) devices(tx Tx, after int64) ([]change, error) {
 		if i.RegistrationState == Registered {
 			value.RegisteredAt, value.CertificateExpires = &i.RegisteredAt, &i.CertificateNotAfter
 			value.CertificateSerial, value.PublicKeySHA256 = i.CertificateSerial, fmt.Sprintf("%x", i.PublicKeyHash)
+			value.LicensesReturned = i.AuthorizationState == AuthorizationExpired
+			value.CertificateSHA256, value.ExportControlled = fmt.Sprintf("%x", i.Credential), i.ExportAllowed
 		}
 		record, err := wire.NewRecord(wire.RecordDevice, i.PIID, value)
 		return i.ChangeNumber, record, err
@@ -163,6 +161,43 @@ func (p *packer) tokens(tx Tx, after int64) ([]change, error) {
 		record, err := wire.NewRecord(wire.RecordToken, key, wire.TokenRecord{
 			ID: key, VirtualAccount: p.virtual[t.VirtualAccountID], CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,
 			MaxUses: t.MaxUses, Uses: t.Uses, Revoked: !t.RevokedAt.IsZero(),
+		})
+		return t.ChangeNumber, record, err
+	})
+}
+
+func (p *packer) reservations(tx Tx, after int64) ([]change, error) {
+	rows, err := tx.ChangedReservations(p.account.ID, after, packPage)
+	return changed(rows, err, func(r ChangedReservation) (int64, wire.Record, error) {
+		key := fmt.Sprint(r.ID)
+		value := wire.ReservationRecord{
+			ID: key, VirtualAccount: p.virtual[r.VirtualAccountID], PIID: r.PIID, UDIPID: r.UDIPID, UDISerialNumber: r.UDISerialNumber,
+			Type: string(r.Type), State: string(r.State), Items: itemRecords(r.Authorization), Update: itemRecords(r.Update), CreatedAt: r.CreatedAt,
+		}
+		if !r.ReturnedAt.IsZero() {
+			value.ReturnedAt = &r.ReturnedAt
+		}
+		record, err := wire.NewRecord(wire.RecordReservation, key, value)
+		return r.ChangeNumber, record, err
+	})
+}
+
+func itemRecords(a ReservationAuthorization) (items []wire.ReservedItem) {
+	for _, i := range a.Items {
+		item := wire.ReservedItem{Tag: i.Tag, Count: i.Count}
+		if !i.End.IsZero() {
+			item.End = &i.End
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+func (p *packer) transfers(tx Tx, after int64) ([]change, error) {
+	rows, err := tx.ChangedTransfers(p.account.ID, after, packPage)
+	return changed(rows, err, func(t ChangedTransfer) (int64, wire.Record, error) {
+		record, err := wire.NewRecord(wire.RecordTransfer, t.RecordKey(), wire.TransferRecord{
+			Lot: t.Lot.UpstreamID, Tag: t.Tag, From: p.virtual[t.From], To: p.virtual[t.To], Quantity: t.Quantity, MovedAt: t.At,
 		})
 		return t.ChangeNumber, record, err
 	})

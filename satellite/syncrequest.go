@@ -12,8 +12,9 @@ import (
 
 // WriteSyncRequest writes a request of an account to w: everything that changed
 // since the request that the upstream last confirmed, or everything where full
-// is asked for, by the caller or by the upstream. Nothing is written to w before
-// the request is on record. It changes no license and no device.
+// is asked for, by the caller or by the upstream. An account whose sub CA has ended
+// registers again, under the same key and with nothing lost. Nothing is written to
+// w before the request is on record. It changes no license and no device.
 func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID AccountID, full bool, w io.Writer) (row SyncRequestRow, err error) {
 	if err := actor.mayIn(ActionSynchronize, accountID, 0); err != nil {
 		return row, err
@@ -21,6 +22,12 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 	defer func() { s.observer.SyncDone("request", err == nil) }()
 	defer s.exchange(accountID)()
 	now := s.Now()
+	if err := s.finishSync(ctx, accountID); err != nil {
+		return row, err
+	}
+	if err := s.RenewSigners(ctx, now); err != nil { // the satellite may have been off past their end
+		return row, err
+	}
 	var account Account
 	var authority Authority
 	var state SyncState
@@ -46,7 +53,7 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 	row.AccountID, row.Sequence, row.CreatedAt, row.CreatedBy = accountID, state.NextSequence, now, actor.Name
 	since := int64(0)
 	switch {
-	case !account.Registered():
+	case !account.Registered(), authority.ended(now):
 		row.Scope = wire.ScopeRegistration
 	case full || state.FullRequired || state.AppliedSequence == 0 || state.ConfirmedGeneration < state.RenamedAt:
 		row.Scope = wire.ScopeFull
@@ -62,13 +69,20 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 		return row, err
 	}
 	defer records.Close()
-	packer := &packer{service: s, account: account, since: since, records: records, full: row.Scope != wire.ScopeStandard}
+	packer := &packer{service: s, account: account, since: since, records: records}
 	if manifest.StateDigest, err = packer.pack(ctx); err != nil {
 		return row, err
 	}
 	row.Records = packer.count
 	err = s.issueRequest(ctx, actor, &row, records, manifest, signer, w, now)
 	return row, err
+}
+
+// ended tells that nothing can be signed any more that the upstream accepts. Then
+// the account comes back by a registration under the same key. Its last day
+// counts as well: the upstream judges by its own clock.
+func (a Authority) ended(now time.Time) bool {
+	return !a.SubCANotAfter.IsZero() && !now.Before(a.SubCANotAfter.Add(-day))
 }
 
 // requestManifest is the signed part of a request, but for what the records add.
@@ -97,6 +111,13 @@ func (s *Service) requestManifest(ctx context.Context, account Account, authorit
 			return err
 		}
 		manifest.Request.Upgrade = upgrade.asked()
+		if state.AppliedSequence > 0 {
+			applied, err := tx.SyncRequest(account.ID, state.AppliedSequence)
+			if err != nil {
+				return err
+			}
+			manifest.Request.BaseDigest = applied.Digest
+		}
 		acceptances, err := tx.Acceptances(account.ID)
 		if len(acceptances) > 0 {
 			manifest.Request.AgreementAccepted = acceptances[0].Version

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"ssm/satellite/wire"
@@ -22,13 +21,15 @@ type SyncResult struct {
 	FullRequested   bool
 	Reason          string
 	Deadline        time.Time
+	Recovered       int // devices that came back from the upstream
+	Revoked         int // devices that are here again, and were removed before
+	Lineage         wire.Lineage
 }
 
 // Bounds of what one response brings.
 const (
-	maxLots             = 100_000
-	maxAcknowledgements = 100_000
-	maxTag              = 1024 // bytes
+	maxLots = 100_000
+	maxTag  = 1024 // bytes
 )
 
 // SyncOptions are what an administrator says about an exchange.
@@ -42,7 +43,9 @@ type SyncOptions struct {
 	online *SyncExchange // what Synchronize knows of it
 }
 
-// ApplySyncResponse verifies a response and applies it in one transaction.
+// ApplySyncResponse verifies a response, stages what may be many in it, and
+// switches over to it in one transaction; what was staged is then worked off, at
+// the next start if this run is cut short.
 // Applying the last applied one again changes nothing and is no error. A
 // response of today, by the system's clock, confirms that clock.
 //
@@ -75,12 +78,19 @@ func (s *Service) ApplySyncResponse(ctx context.Context, actor Actor, file io.Re
 	if err := r.clock(clock, options); err != nil {
 		return result, err
 	}
-	if err := container.Records(r.read); err != nil {
-		return result, responseProblem(err)
-	}
-	applied, err := r.prepare(ctx, roots)
+	applied, err := r.find(ctx)
 	if err != nil || applied {
 		return SyncResult{Account: account, Sequence: r.manifest.Sequence, AlreadyApplied: applied, Deadline: r.state.Deadline}, err
+	}
+	if err := s.finishSync(ctx, account.ID); err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, s.finishSync(context.WithoutCancel(ctx), account.ID)) }()
+	if err := r.stage(ctx, container); err != nil {
+		return result, responseProblem(err)
+	}
+	if err := r.prepare(roots); err != nil {
+		return result, err
 	}
 	if r.moves != nil {
 		err = s.changeClock(ctx, actor, r.moves, fmt.Sprintf("sync response %d confirmed the system's clock.", r.manifest.Sequence), r.apply)
@@ -187,7 +197,8 @@ type response struct {
 	accepted     string                            // says so in the event, where its time was accepted
 	entitlements map[string]wire.EntitlementRecord // by tag
 	lots         []lotRecord
-	acks         []string
+	staged       []StagedRecord          // those that are not written yet
+	counts       map[wire.RecordKind]int // of all that are staged
 	state        SyncState
 	request      SyncRequestRow
 	authority    Authority
@@ -202,7 +213,7 @@ type lotRecord struct {
 }
 
 // read takes one record in; nothing is kept before all have been read.
-func (r *response) read(record wire.Record) error {
+func (r *response) read(ctx context.Context, record wire.Record) error {
 	switch record.Kind {
 	case wire.RecordEntitlement:
 		var entitlement wire.EntitlementRecord
@@ -227,10 +238,8 @@ func (r *response) read(record wire.Record) error {
 		if r.lots = append(r.lots, lot); len(r.lots) > maxLots {
 			return fmt.Errorf("%w: more than %d lots", wire.ErrTooLarge, maxLots)
 		}
-	case wire.RecordAcknowledgement:
-		if r.acks = append(r.acks, record.Key); len(r.acks) > maxAcknowledgements {
-			return fmt.Errorf("%w: more than %d acknowledgements", wire.ErrTooLarge, maxAcknowledgements)
-		}
+	case wire.RecordAcknowledgement, wire.RecordRecovery, wire.RecordRevocation:
+		return r.stageOne(ctx, record)
 	default:
 		return fail(KindInvalid, "record-kind-unknown", "The response holds records of the kind %q, which this satellite does not know. Nothing was changed.", clip(string(record.Kind))).
 			hint("Update the satellite, then apply the same file again.")
@@ -238,53 +247,40 @@ func (r *response) read(record wire.Record) error {
 	return nil
 }
 
-// checkEntitlement accepts only words that the rules know: what a license means
-// is never guessed.
-func checkEntitlement(e wire.EntitlementRecord) error {
-	if !knownType(e.Type) ||
-		!slices.Contains([]Enforcement{Unenforced, Enforced, ExportControlled}, Enforcement(e.Enforcement)) ||
-		!slices.Contains([]Billing{BillingPrepaid, BillingUsage}, Billing(e.Billing)) || len(e.HigherTier) > maxTag {
-		return fmt.Errorf("%w: an entitlement of type %q, enforcement %q, billing %q", wire.ErrMalformed, clip(e.Type), clip(e.Enforcement), clip(e.Billing))
-	}
-	return nil
-}
-
-func knownType(t string) bool {
-	return slices.Contains([]LicenseType{LicensePerpetual, LicenseSubscription, LicenseEvaluation}, LicenseType(t))
-}
-
-// prepare judges the sequence and makes the keys that the response calls for.
-func (r *response) prepare(ctx context.Context, roots []Root) (alreadyApplied bool, err error) {
-	s, m := r.service, r.manifest
-	err = s.store.View(ctx, func(tx Tx) error {
+// find judges the sequence of the response.
+func (r *response) find(ctx context.Context) (alreadyApplied bool, err error) {
+	err = r.service.store.View(ctx, func(tx Tx) error {
 		if alreadyApplied, err = r.judge(tx); err != nil {
 			return err
 		}
 		r.authority, err = tx.Authority(r.account.ID)
 		return err
 	})
-	if err != nil || alreadyApplied {
-		return alreadyApplied, err
-	}
+	return alreadyApplied, err
+}
+
+// prepare makes the keys that the response calls for.
+func (r *response) prepare(roots []Root) (err error) {
+	s, m := r.service, r.manifest
 	if err := checkAgreement(m.Response.AgreementVersion, m.Response.AgreementText); err != nil {
-		return false, err
+		return err
 	}
 	certificates := m.Response.Certificates
 	if len(certificates) < 2 {
-		return false, fail(KindInvalid, "sync-file-malformed", "The response carries no certificates of the account. Nothing was changed.")
+		return fail(KindInvalid, "sync-file-malformed", "The response carries no certificates of the account. Nothing was changed.")
 	}
 	chain, root := certificates[:len(certificates)-1], certificates[len(certificates)-1]
 	if sameChain(chain, r.authority.Chain) && len(r.authority.SignerCertificate) > 0 {
-		return false, nil
+		return nil
 	}
 	a := &r.authority
 	a.SubCANotBefore, a.SubCANotAfter, err = s.issuer.CheckAuthority(a.Key, certificates, roots, r.judged)
 	if err != nil {
-		return false, fail(KindConflict, "authority-not-accepted", "The upstream's certificate for account %q cannot be used: %v. Nothing was changed.", r.account.Name, err)
+		return fail(KindConflict, "authority-not-accepted", "The upstream's certificate for account %q cannot be used: %v. Nothing was changed.", r.account.Name, err)
 	}
 	a.Chain, a.Root, r.renewed = chain, root, true
 	a.SignerKey, a.SignerCertificate, a.SignerNotAfter, err = s.issuer.IssueSigner(*a, s.id, r.judged)
-	return false, err
+	return err
 }
 
 // judge checks that the response answers a request on record that is newer
@@ -348,10 +344,11 @@ func (r *response) apply(tx Tx, record recorder) error {
 	if err := r.applyLots(tx, record); err != nil {
 		return err
 	}
-	for _, digest := range r.acks {
-		if err := tx.AcknowledgeReport(account.ID, digest, r.now); err != nil {
-			return err
-		}
+	if err := r.lineage(record); err != nil {
+		return err
+	}
+	if err := r.notices(record); err != nil {
+		return err
 	}
 	if err := r.confirm(tx); err != nil {
 		return err
@@ -363,15 +360,16 @@ func (r *response) apply(tx Tx, record recorder) error {
 		return err
 	}
 	r.result = SyncResult{
-		Account: account, Sequence: r.manifest.Sequence, Registered: registered, Lots: len(r.lots), Acknowledgement: len(r.acks),
-		FullRequested: m.FullRequested, Reason: m.Reason, Deadline: m.Deadline,
+		Account: account, Sequence: r.manifest.Sequence, Registered: registered, Lots: len(r.lots), Acknowledgement: r.counts[wire.RecordAcknowledgement],
+		FullRequested: m.FullRequested, Reason: m.Reason, Deadline: m.Deadline, Lineage: m.Lineage,
+		Recovered: r.counts[wire.RecordRecovery], Revoked: r.counts[wire.RecordRevocation],
 	}
 	if registered {
 		if err := record(Event{Type: EventAccountRegistered, AccountID: account.ID, Message: fmt.Sprintf("Account %q is registered upstream with %q, virtual account %q.", account.Name, r.manifest.Account.SmartAccount, r.manifest.Account.VirtualAccount)}); err != nil {
 			return err
 		}
 	}
-	message := fmt.Sprintf("Sync response %d was applied: %d lots, %d acknowledgements; the next synchronization is due by %s.", r.manifest.Sequence, len(r.lots), len(r.acks), stamp(m.Deadline))
+	message := fmt.Sprintf("Sync response %d was applied: %d lots, %d acknowledgements; the next synchronization is due by %s.", r.manifest.Sequence, len(r.lots), r.counts[wire.RecordAcknowledgement], stamp(m.Deadline))
 	if m.FullRequested {
 		message = fmt.Sprintf("Sync response %d was applied: the upstream asks for a full request. %s", r.manifest.Sequence, m.Reason)
 	}
@@ -382,6 +380,12 @@ func (r *response) apply(tx Tx, record recorder) error {
 func (r *response) confirm(tx Tx) error {
 	m := r.manifest.Response
 	r.state.AppliedSequence = r.manifest.Sequence
+	if len(r.counts) > 0 {
+		r.state.SwitchedSequence = r.manifest.Sequence
+	}
+	if m.Lineage == wire.LineageDuplicated {
+		r.state.DuplicatedAt = r.now
+	}
 	r.state.NextSequence = max(r.state.NextSequence, m.NextSequence)
 	r.state.FullRequired, r.state.Reason = m.FullRequested, m.Reason
 	r.state.Deadline, r.state.LastSyncAt, r.state.AgreementVersion = m.Deadline, r.now, m.AgreementVersion

@@ -52,8 +52,9 @@ var arrows = map[string][]string{
 // What the tests of a package may import beyond its row above, because they run real parts instead of doubles.
 // Tests of the programs may import everything, and every test its own package and the contract of Store.
 var testArrows = map[string][]string{
-	// The service on a real SQLite file, with real keys and certificates, and a device that takes its reservations.
-	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent"},
+	// The service on a real SQLite file, with real keys and certificates, a device that takes its reservations, and an
+	// upstream that settles with it.
+	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "sync/ssm"},
 	// The faces on a real service; a device on the other end, the components of the console in the pages.
 	"satellite/web":        realService,
 	"satellite/deviceapi":  realService,

@@ -54,6 +54,7 @@ type onlineWorld struct {
 	folder  string // of the satellite
 	up      *ssm.Upstream
 	vendor  string // folder of the upstream
+	ready   ssm.Ready
 	proxy   *badProxy
 	keys    *certs.KeyFile
 	store   *store.Store
@@ -83,7 +84,7 @@ func newOnlineWorld(t *testing.T, seed uint64) *onlineWorld {
 	})
 	w.keys, err = certs.LoadKeyFile(filepath.Join(w.folder, "key"))
 	w.must(err)
-	w.proxy = w.newBadProxy(<-ready, seed)
+	w.ready = <-ready
 	w.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(w.folder, databaseFile)})
 	w.must(err)
 	t.Cleanup(func() {
@@ -99,11 +100,18 @@ func newOnlineWorld(t *testing.T, seed uint64) *onlineWorld {
 	w.must(err)
 	_, err = w.service.TrustRoots(t.Context(), onlineAdmin, text)
 	w.must(err)
-	_, err = w.service.SetUpstream(t.Context(), onlineAdmin, satellite.UpstreamSettings{URL: w.proxy.server.URL, CA: w.proxy.issuer, Proxy: []byte(upstream.Direct)})
-	w.must(err)
+	w.connect(seed)
 	w.account, err = w.service.CreateAccount(t.Context(), onlineAdmin, satellite.NewAccount{Name: "Plant", Email: "anna@plant.example"})
 	w.must(err)
 	return w
+}
+
+// connect puts a new proxy between both, under a certificate that is good now.
+func (w *onlineWorld) connect(seed uint64) {
+	w.Helper()
+	w.proxy = w.newBadProxy(w.ready, seed)
+	_, err := w.service.SetUpstream(w.Context(), onlineAdmin, satellite.UpstreamSettings{URL: w.proxy.server.URL, CA: w.proxy.issuer, Proxy: []byte(upstream.Direct)})
+	w.must(err)
 }
 
 var onlineAdmin = satellite.Actor{Name: "local:0", Role: satellite.RoleSystemAdmin, Source: "local"}
@@ -375,5 +383,37 @@ func TestAnUpstreamOfZerosIsRefused(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 	w.proxy.zeros = 0
+	w.good()
+}
+
+// Law 9, over the network: after years without an exchange one of them brings the
+// account back, without a code and with nothing lost.
+func TestLaw9OverTheNetworkAnAccountComesBackAfterItsCertificateHasEnded(t *testing.T) {
+	t.Parallel()
+	w := newOnlineWorld(t, 1)
+	code, err := w.up.CreateRegistrationCode(t.Context(), "Plant", "", 0)
+	w.must(err)
+	_, err = w.synchronize(t.Context(), satellite.SyncOptions{Code: code.Code})
+	w.must(err)
+	for step := range 5 {
+		w.change(step)
+	}
+	w.good()
+	w.clock.advance(3 * 365 * 24 * time.Hour) // the program was off
+	w.start()
+	w.connect(2)
+	_, err = w.service.ConfirmClock(t.Context(), onlineAdmin)
+	w.must(err)
+	w.change(5)
+	result, err := w.synchronize(t.Context(), satellite.SyncOptions{})
+	if err != nil || result.FullRequested || result.Recovered != 0 {
+		t.Fatalf("it came back with %+v (%v)", result, err)
+	}
+	history, err := w.service.SyncHistory(t.Context(), onlineAdmin, w.account.ID, satellite.Page{})
+	if err != nil || history[0].Scope != wire.ScopeRegistration || history[0].Outcome != satellite.ExchangeApplied {
+		t.Errorf("the history begins with %+v (%v)", history[0], err)
+	}
+	w.equal()
+	w.change(6)
 	w.good()
 }

@@ -124,6 +124,12 @@ func sayApplied(c *cobra.Command, r adminapi.SyncResult) {
 	default:
 		say(c, "Response %d of account %q was applied.", r.Sequence, r.Account)
 	}
+	if r.Lineage == "duplicated" {
+		say(c, "A copy of this satellite synchronizes, too: shut one of them down.")
+	}
+	if r.Recovered+r.Revoked > 0 {
+		say(c, "This satellite was restored from an older copy: %d devices came back from the upstream, %d were removed again.", r.Recovered, r.Revoked)
+	}
 }
 
 func newSyncInspectCommand() *cobra.Command {

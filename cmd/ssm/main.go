@@ -69,10 +69,11 @@ func (a *app) root() *cobra.Command {
 	root := group("ssm", "The reference upstream of license satellites",
 		a.setupCommand(), a.serveCommand(),
 		group("account", "Smart accounts", a.accountCreate(), a.accountList(), a.accountCode()),
-		group("license", "Licenses and their lots", a.licenseAdd(), a.licenseList(), a.licenseDefine(), a.licenseDefinitions()),
+		group("license", "Licenses and their lots", a.licenseAdd(), a.licenseMove(), a.licenseList(), a.licenseDefine(), a.licenseDefinitions()),
 		group("agreement", "The agreement that administrators of satellites accept", a.agreementPublish(), a.agreementShow()),
 		group("approval", "Limited accounts that want to become standard ones", a.approvalList(), a.approvalApprove(), a.approvalDecline()),
 		group("satellite", "Satellites that are bound to an account", a.satelliteList()),
+		group("event", "What happened to satellites, and why", a.eventList()),
 		group("sync", "The exchange with satellites by file", a.syncAnswer(), a.syncInspect()),
 		a.rootCommand(), a.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true

@@ -129,6 +129,9 @@ type SyncResult struct {
 	Acknowledgements int        `json:"acknowledgements"`
 	FullRequested    bool       `json:"full_requested"`
 	Reason           string     `json:"reason"`
+	Lineage          string     `json:"lineage" doc:"What the upstream noticed about where this satellite comes from: \"restored\" from an older copy, or \"duplicated\": a copy of it sends, too."`
+	Recovered        int        `json:"recovered" doc:"Devices that came back from the upstream."`
+	Revoked          int        `json:"revoked" doc:"Devices that were here again although they had been removed."`
 	Deadline         *time.Time `json:"deadline"`
 }
 
@@ -158,6 +161,7 @@ func syncResultOf(r satellite.SyncResult) SyncResult {
 	return SyncResult{
 		Account: r.Account.Name, Sequence: r.Sequence, AlreadyApplied: r.AlreadyApplied, Registered: r.Registered,
 		Lots: r.Lots, Acknowledgements: r.Acknowledgement, FullRequested: r.FullRequested, Reason: r.Reason, Deadline: instant(r.Deadline),
+		Lineage: string(r.Lineage), Recovered: r.Recovered, Revoked: r.Revoked,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"sync"
 	"time"
 
@@ -146,11 +147,12 @@ func (i *Issuer) CRL(a satellite.Authority, revoked []satellite.Certificate, num
 	}
 	list := make([]certs.Revocation, len(revoked))
 	for n, certificate := range revoked {
-		parsed, err := x509.ParseCertificate(certificate.DER)
-		if err != nil {
-			return nil, err
+		// Of a device that came back from the upstream the number is all that is known.
+		serial, ok := new(big.Int).SetString(certificate.Serial, 16)
+		if !ok {
+			return nil, fmt.Errorf("the serial number %q of a revoked certificate is not hexadecimal", certificate.Serial)
 		}
-		list[n] = certs.Revocation{Serial: parsed.SerialNumber, At: certificate.RevokedAt}
+		list[n] = certs.Revocation{Serial: serial, At: certificate.RevokedAt}
 	}
 	return authority.CRL(list, number, now)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"ssm/satellite"
+	"ssm/satellite/wire"
 )
 
 // transferQuery reads transfers from the side that has the index: the lots
@@ -42,9 +43,34 @@ func (t *transaction) LotTransfersOf(account satellite.AccountID) ([]satellite.L
 func (t *transaction) SaveLotTransfer(transfer satellite.LotTransfer) error {
 	key := []any{transfer.Lot.LicenseID, transfer.Lot.UpstreamID, transfer.From, transfer.To}
 	if transfer.Quantity == 0 {
-		return t.db.Exec(`DELETE FROM transfers WHERE license_id = ? AND lot = ? AND from_virtual_account_id = ? AND to_virtual_account_id = ?`, key...).Error
+		result := t.db.Exec(`DELETE FROM transfers WHERE license_id = ? AND lot = ? AND from_virtual_account_id = ? AND to_virtual_account_id = ?`, key...)
+		if result.Error != nil || result.RowsAffected == 0 {
+			return result.Error
+		}
+		return t.bury(transfer.Lot.AccountID, wire.RecordTransfer, transfer.RecordKey())
 	}
-	return t.db.Exec(`INSERT INTO transfers (license_id, lot, from_virtual_account_id, to_virtual_account_id, account_id, quantity, at) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (license_id, lot, from_virtual_account_id, to_virtual_account_id) DO UPDATE SET quantity = excluded.quantity, at = excluded.at`,
-		append(key, transfer.Lot.AccountID, transfer.Quantity, micros(transfer.At))...).Error
+	return t.db.Exec(`INSERT INTO transfers (license_id, lot, from_virtual_account_id, to_virtual_account_id, account_id, quantity, at, change_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (license_id, lot, from_virtual_account_id, to_virtual_account_id) DO UPDATE SET quantity = excluded.quantity, at = excluded.at, change_number = excluded.change_number`,
+		append(key, transfer.Lot.AccountID, transfer.Quantity, micros(transfer.At), t.nextChange())...).Error
+}
+
+func (t *transaction) ChangedTransfers(account satellite.AccountID, after int64, limit int) ([]satellite.ChangedTransfer, error) {
+	var rows []struct {
+		Lot, Tag             string
+		FromVirtualAccountID int64
+		ToVirtualAccountID   int64
+		Quantity, At         int64
+		ChangeNumber         int64
+	}
+	err := t.db.Raw(`SELECT t.lot, l.tag, t.from_virtual_account_id, t.to_virtual_account_id, t.quantity, t.at, t.change_number
+		FROM transfers t CROSS JOIN licenses l ON l.id = t.license_id
+		WHERE t.account_id = ? AND t.change_number > ? ORDER BY t.change_number LIMIT ?`, account, after, limit).Scan(&rows).Error
+	list := make([]satellite.ChangedTransfer, len(rows))
+	for i, r := range rows {
+		list[i] = satellite.ChangedTransfer{Tag: r.Tag, ChangeNumber: r.ChangeNumber, LotTransfer: satellite.LotTransfer{
+			Lot: satellite.Lot{UpstreamID: r.Lot, AccountID: account}, From: satellite.VirtualAccountID(r.FromVirtualAccountID),
+			To: satellite.VirtualAccountID(r.ToVirtualAccountID), Quantity: r.Quantity, At: instant(r.At),
+		}}
+	}
+	return list, err
 }

@@ -182,9 +182,11 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			_, err := tx.WorkingTokens(virtual, time.UnixMicro(1), 10)
 			return err
 		},
-		"ChangedTokens":    func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
-		"Tombstones":       func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
-		"DeleteTombstones": func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
+		"ChangedTokens":       func(tx satellite.Tx) error { _, err := tx.ChangedTokens(account, 5, 10); return err },
+		"ChangedReservations": func(tx satellite.Tx) error { _, err := tx.ChangedReservations(account, 5, 10); return err },
+		"ChangedTransfers":    func(tx satellite.Tx) error { _, err := tx.ChangedTransfers(account, 5, 10); return err },
+		"Tombstones":          func(tx satellite.Tx) error { _, err := tx.Tombstones(account, 5, 10); return err },
+		"DeleteTombstones":    func(tx satellite.Tx) error { return tx.DeleteTombstones(account, 5) },
 		"AddSyncExchange": func(tx satellite.Tx) error {
 			return tx.AddSyncExchange(satellite.SyncExchange{AccountID: account}, 10)
 		},
@@ -196,13 +198,18 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{})
 			return err
 		},
-		"Session":        func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
-		"ended sessions": func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
-		"Nomination":     func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
-		"SaveNomination": func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
-		"Agreement":      func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
-		"Acceptances":    func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
-		"Upgrade":        func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
+		"StageRecords": func(tx satellite.Tx) error {
+			return tx.StageRecords(account, []satellite.StagedRecord{{Position: 1, Record: wire.Record{Kind: wire.RecordRecovery, Key: "x"}}})
+		},
+		"StagedRecords":     func(tx satellite.Tx) error { _, err := tx.StagedRecords(account, 10); return err },
+		"DropStagedRecords": func(tx satellite.Tx) error { _, err := tx.DropStagedRecords(account, 10); return err },
+		"Session":           func(tx satellite.Tx) error { _, err := tx.Session("key"); return err },
+		"ended sessions":    func(tx satellite.Tx) error { return tx.DeleteSessionsBefore(at) },
+		"Nomination":        func(tx satellite.Tx) error { _, err := tx.Nomination(account); return err },
+		"SaveNomination":    func(tx satellite.Tx) error { return tx.SaveNomination(satellite.Nomination{AccountID: account}) },
+		"Agreement":         func(tx satellite.Tx) error { _, err := tx.Agreement(account, "1"); return err },
+		"Acceptances":       func(tx satellite.Tx) error { _, err := tx.Acceptances(account); return err },
+		"Upgrade":           func(tx satellite.Tx) error { _, err := tx.Upgrade(account); return err },
 		"tags of a virtual account": func(tx satellite.Tx) error {
 			_, err := tx.CustomTags(satellite.TagOwner{AccountID: account, VirtualAccountID: virtual})
 			return err

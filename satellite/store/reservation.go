@@ -31,13 +31,14 @@ type reservationRow struct {
 	CreatedBy           string
 	ConfirmedAt         int64
 	ReturnedAt          int64
+	ChangeNumber        int64
 }
 
 func (reservationRow) TableName() string { return "reservations" }
 
 const reservationColumns = `r.id, r.account_id, r.virtual_account_id, r.instance_id, r.piid, r.udi_pid, r.udi_serial_number, r.type, r.state, r.device_key,
 	r.authorization_key, r.authorization_secret, r.authorization_text, r.authorization_at, r.update_key, r.update_secret, r.update_text, r.update_at,
-	r.created_at, r.created_by, r.confirmed_at, r.returned_at`
+	r.created_at, r.created_by, r.confirmed_at, r.returned_at, r.change_number`
 
 func (r reservationRow) domain() satellite.Reservation {
 	return satellite.Reservation{
@@ -98,7 +99,7 @@ func (r reservationItemRow) domain() satellite.ReservedRow {
 
 func (t *transaction) CreateReservation(r satellite.Reservation) (satellite.Reservation, error) {
 	row := reservationToRow(r)
-	row.ID = 0 // the database gives it
+	row.ID, row.ChangeNumber = 0, t.nextChange() // the database gives the id
 	if err := t.db.Create(&row).Error; err != nil {
 		return r, unique(err, "reservation", "The device has a reservation already.")
 	}
@@ -108,8 +109,9 @@ func (t *transaction) CreateReservation(r satellite.Reservation) (satellite.Rese
 
 func (t *transaction) SaveReservation(r satellite.Reservation) error {
 	row := reservationToRow(r)
+	row.ChangeNumber = t.nextChange()
 	err := t.db.Select("virtual_account_id", "instance_id", "state", "authorization_key", "authorization_secret", "authorization_text", "authorization_at",
-		"update_key", "update_secret", "update_text", "update_at", "confirmed_at", "returned_at").Where("id = ?", row.ID).Updates(&row).Error
+		"update_key", "update_secret", "update_text", "update_at", "confirmed_at", "returned_at", "change_number").Where("id = ?", row.ID).Updates(&row).Error
 	if err != nil {
 		return err
 	}
@@ -137,18 +139,32 @@ func (t *transaction) saveReservationItems(r satellite.Reservation) error {
 	return t.db.CreateInBatches(rows, 500).Error
 }
 
+func (t *transaction) ChangedReservations(account satellite.AccountID, after int64, limit int) ([]satellite.ChangedReservation, error) {
+	rows, list, err := t.reservationRows(`WHERE r.account_id = ? AND r.change_number > ? ORDER BY r.change_number LIMIT ?`, account, after, limit)
+	changed := make([]satellite.ChangedReservation, len(rows))
+	for i, row := range rows {
+		changed[i] = satellite.ChangedReservation{Reservation: list[i], ChangeNumber: row.ChangeNumber}
+	}
+	return changed, err
+}
+
 // reservations reads rows with their items.
 func (t *transaction) reservations(query string, args ...any) ([]satellite.Reservation, error) {
-	var rows []reservationRow
+	_, list, err := t.reservationRows(query, args...)
+	return list, err
+}
+
+func (t *transaction) reservationRows(query string, args ...any) (rows []reservationRow, list []satellite.Reservation, err error) {
 	if err := t.db.Raw(`SELECT `+reservationColumns+` FROM reservations r `+query, args...).Scan(&rows).Error; err != nil || len(rows) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
-	list, ids, byID := make([]satellite.Reservation, len(rows)), make([]int64, len(rows)), map[int64]int{}
+	ids, byID := make([]int64, len(rows)), map[int64]int{}
+	list = make([]satellite.Reservation, len(rows))
 	for i, row := range rows {
 		list[i], ids[i], byID[row.ID] = row.domain(), row.ID, i
 	}
 	var items []reservationItemRow
-	err := t.db.Raw(`SELECT `+reservationItemColumns+` FROM reservation_items i WHERE i.reservation_id IN ? ORDER BY i.reservation_id, i.is_update, i.position`, ids).Scan(&items).Error
+	err = t.db.Raw(`SELECT `+reservationItemColumns+` FROM reservation_items i WHERE i.reservation_id IN ? ORDER BY i.reservation_id, i.is_update, i.position`, ids).Scan(&items).Error
 	for _, row := range items {
 		a := &list[byID[row.ReservationID]].Authorization
 		if row.IsUpdate {
@@ -156,7 +172,7 @@ func (t *transaction) reservations(query string, args ...any) ([]satellite.Reser
 		}
 		a.Items = append(a.Items, row.domain().ReservedItem)
 	}
-	return list, err
+	return rows, list, err
 }
 
 func (t *transaction) Reservation(id satellite.ReservationID) (satellite.Reservation, error) {

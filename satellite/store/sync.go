@@ -21,6 +21,8 @@ type syncStateRow struct {
 	AgreementVersion    string
 	RenamedAt           int64
 	Digests             string
+	SwitchedSequence    int64
+	DuplicatedAt        int64
 }
 
 func (syncStateRow) TableName() string { return "sync_states" }
@@ -32,7 +34,7 @@ func (t *transaction) SyncState(account satellite.AccountID) (satellite.SyncStat
 	}
 	var rows []syncStateRow
 	err := t.db.Select("account_id", "next_sequence", "applied_sequence", "confirmed_generation", "full_required", "reason", "deadline",
-		"last_sync_at", "agreement_version", "renamed_at", "digests").Where("account_id = ?", account).Find(&rows).Error
+		"last_sync_at", "agreement_version", "renamed_at", "digests", "switched_sequence", "duplicated_at").Where("account_id = ?", account).Find(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return fresh, err
 	}
@@ -41,6 +43,7 @@ func (t *transaction) SyncState(account satellite.AccountID) (satellite.SyncStat
 		AccountID: account, NextSequence: r.NextSequence, AppliedSequence: r.AppliedSequence, ConfirmedGeneration: r.ConfirmedGeneration,
 		FullRequired: r.FullRequired, Reason: r.Reason, Deadline: instant(r.Deadline), LastSyncAt: instant(r.LastSyncAt),
 		AgreementVersion: r.AgreementVersion, RenamedAt: r.RenamedAt, Digests: fresh.Digests,
+		SwitchedSequence: r.SwitchedSequence, DuplicatedAt: instant(r.DuplicatedAt),
 	}
 	return s, json.Unmarshal([]byte(r.Digests), &s.Digests)
 }
@@ -54,6 +57,7 @@ func (t *transaction) SaveSyncState(s satellite.SyncState) error {
 		AccountID: int64(s.AccountID), NextSequence: s.NextSequence, AppliedSequence: s.AppliedSequence, ConfirmedGeneration: s.ConfirmedGeneration,
 		FullRequired: s.FullRequired, Reason: s.Reason, Deadline: micros(s.Deadline), LastSyncAt: micros(s.LastSyncAt),
 		AgreementVersion: s.AgreementVersion, RenamedAt: s.RenamedAt, Digests: string(digests),
+		SwitchedSequence: s.SwitchedSequence, DuplicatedAt: micros(s.DuplicatedAt),
 	}).Error
 }
 
@@ -133,6 +137,8 @@ const changeNumbers = `
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM instances WHERE account_id = a.id) AS m FROM accounts a)) AS n UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM pools WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM tokens WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
+	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM reservations WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
+	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM transfers WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(m), 0) FROM (SELECT (SELECT MAX(change_number) FROM tombstones WHERE account_id = a.id) AS m FROM accounts a)) UNION ALL
 	SELECT (SELECT COALESCE(MAX(renamed_at), 0) FROM sync_states) UNION ALL
 	SELECT (SELECT COALESCE(MAX(generation), 0) FROM sync_requests)`
@@ -181,4 +187,41 @@ func (t *transaction) SwapSent(account satellite.AccountID, kind, key string, ha
 	_, err = t.statements.exec(`INSERT INTO sent_records (account_id, kind, key, hash) VALUES (?, ?, ?, ?)
 		ON CONFLICT (account_id, kind, key) DO UPDATE SET hash = excluded.hash`, int64(account), kind, key, hash[:])
 	return before, err
+}
+
+type stagedRow struct {
+	AccountID int64 `gorm:"primaryKey;autoIncrement:false"`
+	Position  int64 `gorm:"primaryKey;autoIncrement:false"`
+	Kind      string
+	Key       string
+	Value     string
+}
+
+func (stagedRow) TableName() string { return "staged_records" }
+
+func (t *transaction) StageRecords(account satellite.AccountID, records []satellite.StagedRecord) error {
+	if len(records) == 0 {
+		return nil
+	}
+	rows := make([]stagedRow, len(records))
+	for i, r := range records {
+		rows[i] = stagedRow{AccountID: int64(account), Position: r.Position, Kind: string(r.Kind), Key: r.Key, Value: string(r.Value)}
+	}
+	return t.db.Create(&rows).Error
+}
+
+func (t *transaction) StagedRecords(account satellite.AccountID, limit int) ([]satellite.StagedRecord, error) {
+	var rows []stagedRow
+	err := t.db.Select("account_id", "position", "kind", "key", "value").Where("account_id = ?", account).Order("position").Limit(limit).Find(&rows).Error
+	list := make([]satellite.StagedRecord, len(rows))
+	for i, r := range rows {
+		list[i] = satellite.StagedRecord{Position: r.Position, Record: wire.Record{Kind: wire.RecordKind(r.Kind), Key: r.Key, Value: json.RawMessage(r.Value)}}
+	}
+	return list, err
+}
+
+func (t *transaction) DropStagedRecords(account satellite.AccountID, limit int) (int64, error) {
+	result := t.db.Exec(`DELETE FROM staged_records WHERE account_id = ? AND position IN
+		(SELECT position FROM staged_records WHERE account_id = ? ORDER BY position LIMIT ?)`, account, account, limit)
+	return result.RowsAffected, result.Error
 }

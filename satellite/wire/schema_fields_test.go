@@ -122,6 +122,8 @@ var described = map[string]any{
 	"record.schema.json#/$defs/device": wire.DeviceRecord{}, "record.schema.json#/$defs/usage": wire.UsageRecord{},
 	"record.schema.json#/$defs/token": wire.TokenRecord{}, "record.schema.json#/$defs/report": wire.ReportRecord{},
 	"record.schema.json#/$defs/entitlement": wire.EntitlementRecord{}, "record.schema.json#/$defs/lot": wire.LotRecord{}, "record.schema.json#/$defs/acknowledgement": wire.AcknowledgementRecord{},
+	"record.schema.json#/$defs/reservation": wire.ReservationRecord{}, "record.schema.json#/$defs/transfer": wire.TransferRecord{},
+	"record.schema.json#/$defs/recovery": wire.RecoveryRecord{}, "record.schema.json#/$defs/revocation": wire.RevocationRecord{},
 	"usage-report.schema.json#/$defs/payload": wire.ReportPayload{}, "usage-report.schema.json#/properties/signature": wire.ReportSignature{},
 }
 

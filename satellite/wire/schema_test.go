@@ -124,6 +124,7 @@ func TestEveryLayerOfEveryVectorFitsItsSchema(t *testing.T) {
 		fitsMessage(t, vector(t, filepath.Base(path)))
 	}
 	fitsContainer(t, vector(t, "registration.ssmreq"))
+	fitsContainer(t, vector(t, "recovery.ssmres"))
 	fitsContainer(t, vector(t, "registration.ssmres"))
 	report := made(wire.ReadUsageReport(vector(t, "usage-report.json")))(t)
 	fits(t, "usage-report", report.Raw)
@@ -320,7 +321,7 @@ func TestVectorContainersAreVerifiedByNode(t *testing.T) {
 		output, err := exec.CommandContext(t.Context(), node, script, file).CombinedOutput()
 		return string(output), err
 	}
-	for _, name := range []string{"registration.ssmreq", "registration.ssmres"} {
+	for _, name := range []string{"registration.ssmreq", "registration.ssmres", "recovery.ssmres"} {
 		file := vector(t, name)
 		container, _ := openVector(t, file)
 		if output, err := verify(vectorPath(name)); err != nil || !strings.Contains(output, container.Digest) {

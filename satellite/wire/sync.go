@@ -76,6 +76,9 @@ type RequestPart struct {
 	Scope Scope `json:"scope"`
 	// BaseSequence is the sequence of the last response that was applied; 0 before the first.
 	BaseSequence int64 `json:"base_sequence"`
+	// BaseDigest is the digest of the request which that response answered. It tells
+	// one of two copies of a satellite from the other.
+	BaseDigest string `json:"base_digest,omitempty"`
 	// CertificateRequest is a DER PKCS #10 for the account's sub CA, at the registration and past half of its life.
 	CertificateRequest []byte `json:"certificate_request,omitempty"`
 	// LimitedAccount says which type of account is asked for at the registration.
@@ -106,6 +109,8 @@ type ResponsePart struct {
 	FullRequested bool `json:"full_requested"`
 	// Reason says in a sentence why a full request is asked for.
 	Reason string `json:"reason,omitempty"`
+	// Lineage says what is wrong with where the answered request comes from; "" is nothing.
+	Lineage Lineage `json:"lineage,omitempty"`
 	// NextSequence is the number that the next request must carry.
 	NextSequence int64 `json:"next_sequence"`
 	// Deadline is when the upstream takes the licenses back unless it hears again.
@@ -119,9 +124,32 @@ type ResponsePart struct {
 	// Upgrade answers the account's request for an upgrade; absent where none is known.
 	Upgrade *UpgradeAnswer `json:"upgrade,omitempty"`
 
+	// Notices are what the administrator of the satellite has to know; at most 100.
+	Notices []Notice `json:"notices,omitempty"`
+
 	// Certificates is the account's sub CA with its issuers up to and with the
 	// root, as DER, own first.
 	Certificates [][]byte `json:"certificates"`
+}
+
+// Lineage is what the upstream has noticed about where a request comes from.
+type Lineage string
+
+// What may be wrong with a request that is genuine.
+const (
+	// LineageRestored is a request that does not go on from the newest answer that
+	// its sender has applied: the sender was restored from an older copy, or the
+	// upstream was.
+	LineageRestored Lineage = "restored"
+	// LineageDuplicated is a request that goes on from another branch of the past
+	// than the request before it: the satellite and a copy of it both send.
+	LineageDuplicated Lineage = "duplicated"
+)
+
+// Notice says something to the administrator of the satellite.
+type Notice struct {
+	Tag  string `json:"tag,omitempty"` // of the license that it is about
+	Text string `json:"text"`          // a sentence of at most 1,024 bytes
 }
 
 // UpgradeRequest asks to make a limited account a standard one.
@@ -169,15 +197,19 @@ const (
 	RecordDevice          RecordKind = "device"          // satellite: a product instance
 	RecordUsage           RecordKind = "usage"           // satellite: in use, per local virtual account and tag
 	RecordToken           RecordKind = "token"           // satellite: a token and how often it was used
+	RecordReservation     RecordKind = "reservation"     // satellite: what a device that never talks may use, also after its return
+	RecordTransfer        RecordKind = "transfer"        // satellite: what was moved of a lot between its virtual accounts
 	RecordReport          RecordKind = "report"          // satellite: a usage report that is not yet acknowledged
 	RecordEntitlement     RecordKind = "entitlement"     // upstream: what a tag means
 	RecordLot             RecordKind = "lot"             // upstream: one lot of an entitlement
 	RecordAcknowledgement RecordKind = "acknowledgement" // upstream: a usage report that it has
+	RecordRecovery        RecordKind = "recovery"        // upstream: a device that it knows and a full request lacks
+	RecordRevocation      RecordKind = "revocation"      // upstream: a device that was removed before, and is there again
 )
 
 // StateKinds are the kinds of which the upstream keeps the state: they are part
 // of the state digest. The others are messages, sent until they are answered.
-var StateKinds = []RecordKind{RecordDevice, RecordUsage, RecordToken}
+var StateKinds = []RecordKind{RecordDevice, RecordUsage, RecordToken, RecordReservation, RecordTransfer}
 
 // Record is one line of the stream. Values are absolute, never increments;
 // Removed is a tombstone.
@@ -223,7 +255,73 @@ type DeviceRecord struct {
 	RegisteredAt       *time.Time `json:"registered_at,omitempty"`
 	CertificateSerial  string     `json:"certificate_serial,omitempty"` // hexadecimal
 	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
+	CertificateSHA256  string     `json:"certificate_sha256,omitempty"` // of the DER certificate
 	PublicKeySHA256    string     `json:"public_key_sha256,omitempty"`
+	// ExportControlled tells that its token allows export-controlled licenses.
+	ExportControlled bool `json:"export_controlled,omitempty"`
+	// LicensesReturned tells that it was silent for 90 days, and has not spoken since.
+	LicensesReturned bool `json:"licenses_returned,omitempty"`
+}
+
+// ReservationRecord is what a device that never talks may use; its key is its id.
+type ReservationRecord struct {
+	ID              string `json:"id"`
+	VirtualAccount  string `json:"virtual_account"`
+	PIID            string `json:"piid"`
+	UDIPID          string `json:"udi_pid"`
+	UDISerialNumber string `json:"udi_serial_number"`
+	Type            string `json:"type"`  // "specific", "universal" or "factory"
+	State           string `json:"state"` // "reserved", "update pending" or "returned"
+	// Items is what the device holds, and Update what an update that it has not
+	// confirmed makes of that; a universal one has none.
+	Items      []ReservedItem `json:"items,omitempty"`
+	Update     []ReservedItem `json:"update,omitempty"`
+	CreatedAt  time.Time      `json:"created_at"`
+	ReturnedAt *time.Time     `json:"returned_at,omitempty"`
+}
+
+// ReservedItem is a number of licenses with one term.
+type ReservedItem struct {
+	Tag   string     `json:"tag"`
+	Count int64      `json:"count"`
+	End   *time.Time `json:"end,omitempty"` // none for perpetual
+}
+
+// TransferRecord is what was moved of a lot from one virtual account of the
+// satellite to another; its key is "lot<TAB>from<TAB>to", with the ids that the
+// satellite has for both.
+type TransferRecord struct {
+	Lot      string    `json:"lot"`
+	Tag      string    `json:"tag"`
+	From     string    `json:"from"` // name of the virtual account
+	To       string    `json:"to"`
+	Quantity int64     `json:"quantity"`
+	MovedAt  time.Time `json:"moved_at"` // the last movement
+}
+
+// RecoveryRecord is a registered device that the upstream knows from an earlier
+// request, and of which a full one says nothing, or names an older certificate;
+// its key is the PIID. It says what the satellite needs to answer the device
+// again, and nothing that privacy settings leave out.
+type RecoveryRecord struct {
+	PIID               string    `json:"piid"`
+	UDIPID             string    `json:"udi_pid"`
+	UDISerialNumber    string    `json:"udi_serial_number"`
+	UUID               string    `json:"uuid,omitempty"`
+	SoftwareTag        string    `json:"software_tag,omitempty"`
+	VirtualAccount     string    `json:"virtual_account"`
+	RegisteredAt       time.Time `json:"registered_at"`
+	CertificateSerial  string    `json:"certificate_serial"`
+	CertificateExpires time.Time `json:"certificate_expires"`
+	CertificateSHA256  string    `json:"certificate_sha256"`
+	PublicKeySHA256    string    `json:"public_key_sha256"`
+	ExportControlled   bool      `json:"export_controlled,omitempty"`
+}
+
+// RevocationRecord says that the satellite has told the removal of a device
+// before; its key is the PIID, of which no other device is ever made.
+type RevocationRecord struct {
+	RevokedAt time.Time `json:"revoked_at"`
 }
 
 // UsageRecord is what a local virtual account uses of a tag; its key is

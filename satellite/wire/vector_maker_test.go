@@ -207,10 +207,15 @@ func (v *vectorMaker) containers() {
 		Hostname: "edge-1", VirtualAccount: "R&D <lab>", RegistrationState: "unregistered",
 	})
 	token := v.record(wire.RecordToken, "1", wire.TokenRecord{ID: "1", VirtualAccount: "R&D <lab>", CreatedAt: vectorTime, ExpiresAt: end, MaxUses: 10})
+	reservation := v.record(wire.RecordReservation, "1", wire.ReservationRecord{
+		ID: "1", VirtualAccount: "R&D <lab>", PIID: "9c2e4a10-51d7-4f6b-8a3c-0e1f2d3c4b5a", UDIPID: "RT-9000", UDISerialNumber: "TEST0000002", Type: "specific", State: "reserved",
+		Items: []wire.ReservedItem{{Tag: vectorReleasedTag, Count: 2, End: &end}}, CreatedAt: vectorTime,
+	})
+	transfer := v.record(wire.RecordTransfer, "lot-2\t1\t2", wire.TransferRecord{Lot: "lot-2", Tag: vectorReleasedTag, From: "Default", To: "R&D <lab>", Quantity: 5, MovedAt: vectorTime})
 	v.digests(usage, device, token)
 
 	state := map[wire.RecordKind]wire.Digest{}
-	for _, record := range []wire.Record{usage, device, token} {
+	for _, record := range []wire.Record{usage, device, token, reservation, transfer} {
 		state[record.Kind] = made(record.Hash())(v.t)
 	}
 	request := wire.Manifest{
@@ -222,7 +227,7 @@ func (v *vectorMaker) containers() {
 		},
 	}
 	asked := v.container("registration.ssmreq", request, wire.Signer{Key: v.keys["account sub CA"]},
-		usage, device, token, v.record(wire.RecordReport, digest, wire.ReportRecord{Report: report}))
+		usage, device, token, reservation, transfer, v.record(wire.RecordReport, digest, wire.ReportRecord{Report: report}))
 	response := request
 	response.Kind, response.CreatedAt, response.Request = wire.SyncResponse, vectorTime.Add(time.Hour), nil
 	response.Response = &wire.ResponsePart{
@@ -237,6 +242,30 @@ func (v *vectorMaker) containers() {
 		v.record(wire.RecordLot, "lot-2", wire.LotRecord{Tag: vectorReleasedTag, Type: "subscription", Quantity: 100, Start: vectorTime, End: &end,
 			SubscriptionID: "SUB-2001"}),
 		v.record(wire.RecordAcknowledgement, digest, wire.AcknowledgementRecord{ReceivedAt: vectorTime.Add(time.Hour)}))
+	v.recovery(request)
+}
+
+// recovery is the answer to a full request of a satellite that was restored from
+// an older copy: one device comes back, and one that was removed stays removed.
+func (v *vectorMaker) recovery(request wire.Manifest) {
+	hash := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(sum[:])
+	}
+	const removed = "8b1f6a52-7c3d-4e9f-a0b1-c2d3e4f5a6b7"
+	response := request
+	response.Kind, response.CreatedAt, response.Sequence, response.Request = wire.SyncResponse, vectorTime.Add(48*time.Hour), 9, nil
+	response.Response = &wire.ResponsePart{
+		RequestDigest: hash("a full request"), NextSequence: 10, Deadline: vectorTime.AddDate(0, 0, 92), AccountType: "standard", DomainIdentifier: "example.com",
+		AgreementVersion: "1", AgreementText: "An agreement stands here.\n", Certificates: v.chain("account sub CA", "issuing CA", "licensing root"),
+	}
+	v.container("recovery.ssmres", response, wire.Signer{Key: v.keys["upstream signer"], Chain: v.chain("upstream signer", "issuing CA", "licensing root")},
+		v.record(wire.RecordRecovery, vectorPIID, wire.RecoveryRecord{
+			PIID: vectorPIID, UDIPID: vectorSUDI.UDIPID, UDISerialNumber: vectorSUDI.UDISerialNumber, SoftwareTag: vectorSoftwareTag, VirtualAccount: "R&D <lab>",
+			RegisteredAt: vectorTime.Add(24 * time.Hour), CertificateSerial: "6", CertificateExpires: vectorTime.AddDate(1, 0, 0),
+			CertificateSHA256: hash("an ID certificate"), PublicKeySHA256: hash("its public key"), ExportControlled: true,
+		}),
+		v.record(wire.RecordRevocation, removed, wire.RevocationRecord{RevokedAt: vectorTime.Add(30 * time.Hour)}))
 }
 
 func (v *vectorMaker) record(kind wire.RecordKind, key string, value any) wire.Record {

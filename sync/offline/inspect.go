@@ -28,6 +28,7 @@ type Summary struct {
 	Scope          wire.Scope                `json:"scope,omitempty"`          // of a request
 	FullRequested  bool                      `json:"full_requested,omitempty"` // in a response
 	Reason         string                    `json:"reason,omitempty"`         // in a response that asks for a full request
+	Lineage        wire.Lineage              `json:"lineage,omitempty"`        // in a response: what was noticed about its satellite
 	CreatedAt      time.Time                 `json:"created_at"`
 	Size           int64                     `json:"size"`   // bytes of the file
 	Digest         string                    `json:"digest"` // names the document; hexadecimal SHA-256 of its manifest
@@ -75,7 +76,7 @@ func Inspect(file io.ReaderAt, size int64) (Summary, error) {
 		s.Scope = m.Request.Scope
 		s.PrivacyOmits = append(s.PrivacyOmits, m.Request.PrivacyOmits...)
 	} else {
-		s.FullRequested, s.Reason = m.Response.FullRequested, m.Response.Reason
+		s.FullRequested, s.Reason, s.Lineage = m.Response.FullRequested, m.Response.Reason, m.Response.Lineage
 	}
 	if s.Signature, err = signature(m, container.Signer); err != nil {
 		return Summary{}, err
@@ -148,6 +149,9 @@ func (s Summary) Text(w io.Writer) error {
 	}
 	if s.FullRequested {
 		line("Asks for", "a full request next: %s", s.Reason)
+	}
+	if s.Lineage != "" {
+		line("The satellite is", "%s", s.Lineage)
 	}
 	line("Created", "%s", s.CreatedAt.UTC().Format(time.RFC3339))
 	line("Signed by", "%s", s.Signature.Signer)

@@ -38,9 +38,12 @@ type Answer struct {
 	Registered bool `json:"registered"`
 	// Repeated says that the request was answered before: these are the same bytes.
 	Repeated bool `json:"repeated"`
-	// FullRequested says that nothing of the request was kept, for this Reason.
+	// FullRequested says that nothing of the request was kept. Reason says why, or
+	// what is wrong with a request that was kept.
 	FullRequested bool   `json:"full_requested"`
 	Reason        string `json:"reason,omitempty"`
+	// Recoveries is how many devices the response tells that the satellite lacks.
+	Recoveries int64 `json:"recoveries,omitempty"`
 	// Upgrade is what the response says about the satellite's last request for
 	// an upgrade; "" where there was none, or the answer is repeated.
 	Upgrade string `json:"upgrade,omitempty"`
@@ -115,9 +118,8 @@ func (u *Upstream) Answered(ctx context.Context, id int64) (Answer, error) {
 	return a, err
 }
 
-// write makes the response, signs it, and keeps it for a repeat. A reason asks
-// for a full request.
-func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind]wire.Digest, reason string) (Answer, error) {
+// write makes the response, signs it, and keeps it for a repeat.
+func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind]wire.Digest) (Answer, error) {
 	if err := e.addLicenses(records); err != nil {
 		return Answer{}, err
 	}
@@ -138,11 +140,11 @@ func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind
 		Account:     wire.SyncAccount{ID: m.Account.ID, Name: m.Account.Name, SmartAccount: e.account.Name, VirtualAccount: e.virtual.Name},
 		StateDigest: digests,
 		Response: &wire.ResponsePart{
-			RequestDigest: e.request.Digest, FullRequested: reason != "", Reason: reason,
+			RequestDigest: e.request.Digest, FullRequested: e.verdict.refused, Reason: e.verdict.reason, Lineage: e.verdict.lineage,
 			NextSequence: e.satellite.LastSequence + 1, Deadline: e.satellite.Deadline,
 			AccountType: e.account.Type, DomainIdentifier: e.account.Domain, Upgrade: upgrade,
 			AgreementVersion: agreement.Version, AgreementText: agreement.Text,
-			Certificates: [][]byte{e.satellite.SubCA, e.keys.issuing.Certificate.Raw, e.keys.root.Raw},
+			Notices: e.notices, Certificates: [][]byte{e.satellite.SubCA, e.keys.issuing.Certificate.Raw, e.keys.root.Raw},
 		},
 	}
 	signer, err := e.keys.signer(e.now)
@@ -154,7 +156,7 @@ func (e *exchange) write(records *wire.RecordWriter, digests map[wire.RecordKind
 		return Answer{}, err
 	}
 	row := answerRow{Satellite: e.satellite.ID, Sequence: m.Sequence, RequestDigest: e.request.Digest,
-		FullRequested: reason != "", Reason: reason, Body: body.Bytes(), CreatedAt: e.now}
+		FullRequested: e.verdict.refused, Reason: e.verdict.reason, Body: body.Bytes(), CreatedAt: e.now}
 	if err := e.tx.Create(&row).Error; err != nil {
 		return Answer{}, err
 	}

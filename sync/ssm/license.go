@@ -30,7 +30,7 @@ const maxQuantity = 1 << 31
 const maxInUse = 1 << 53
 
 // License is what a virtual account has of a tag, and what its satellite
-// reported to be in use. A tag that is used and was never bought is one of
+// reported to be in use; nothing where the satellite has lapsed. A tag that is used and was never bought is one of
 // quantity 0.
 type License struct {
 	Account        string      `json:"account"`
@@ -196,6 +196,9 @@ func entitle(tx *gorm.DB, account accountRow, order Order) (id int64, err error)
 // is the only account that there is. ErrRefused.
 func (u *Upstream) Licenses(ctx context.Context, account string) ([]License, error) {
 	var licenses []License
+	if err := u.lapse(ctx); err != nil {
+		return nil, err
+	}
 	err := u.view(ctx, func(tx *gorm.DB) error {
 		row, err := findAccount(tx, account)
 		if err != nil {
@@ -232,8 +235,8 @@ func listLicenses(tx *gorm.DB, account accountRow, now time.Time) ([]License, er
 	if err := tx.Raw(`SELECT v.name AS virtual_account, r.value ->> '$.tag' AS tag, coalesce(e.name, '') AS name,
 			sum(r.value ->> '$.in_use') AS in_use, sum(coalesce(r.value ->> '$.reserved', 0)) AS reserved
 		FROM virtual_accounts v
-		JOIN satellites s ON s.virtual_account_id = v.id
-		JOIN records r ON r.satellite = s.id AND r.kind = 'usage'
+		JOIN satellites s ON s.virtual_account_id = v.id AND s.lapsed_at IS NULL
+		JOIN records r ON r.holding = s.holding AND r.kind = 'usage'
 		LEFT JOIN entitlements e ON e.account_id = v.account_id AND e.tag = r.value ->> '$.tag'
 		WHERE v.account_id = ?
 		GROUP BY 1, 2, 3`, account.ID).Scan(&used).Error; err != nil {

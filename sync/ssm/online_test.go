@@ -274,7 +274,7 @@ func TestARegistrationOnlineTakesACodeOnce(t *testing.T) {
 			t.Errorf("a code that was %s reads %s", name, r.body)
 		}
 	}
-	for _, why := range []string{"there is no such code", "by another account", "it expired on"} {
+	for _, why := range []string{"there is no such code", "it was used on", "it expired on"} {
 		if !strings.Contains(line.log.String(), why) {
 			t.Errorf("the log does not tell the operator: %s", why)
 		}
@@ -293,6 +293,104 @@ func TestARegistrationOnlineTakesACodeOnce(t *testing.T) {
 	var open int64
 	if err := u.store.reader.Model(&registrationCodeRow{}).Where("used_at IS NULL AND expires_at > ?", u.instant()).Count(&open).Error; err != nil || open != 1 {
 		t.Errorf("%d codes are open (%v), want the one that could not be used", open, err)
+	}
+}
+
+// exchangeOnline is one exchange over the network that must be answered.
+func (p *peer) exchangeOnline(line *caller, code string, scope wire.Scope, records ...wire.Record) response {
+	p.t.Helper()
+	r := line.exchange(p.request(scope, records...), code)
+	if r.StatusCode != http.StatusOK {
+		p.t.Fatalf("a %s request was answered by %d %s", scope, r.StatusCode, r.body)
+	}
+	return p.apply(r.body)
+}
+
+// Law 9, over the network: no one is needed at the upstream for an account whose
+// certificate has ended, and its name alone opens nothing.
+func TestLaw9AnAccountWhoseCertificateHasEndedComesBackOnlineWithoutACode(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	u := openUpstream(t, c)
+	line := call(t, u)
+	code := registrationCode(t, u, "V", 0)
+	p := newPeer(t, c, u.keys.root, "s1", "V")
+	fresh := p.copied()
+	p.exchangeOnline(line, code, wire.ScopeRegistration)
+	p.exchangeOnline(line, "", wire.ScopeStandard, p.device(1), p.device(2))
+	ended := p.request(wire.ScopeStandard)
+	c.advance(3 * 365 * day)
+	line.exchange(ended, "").expect(t, http.StatusUnprocessableEntity, "refused", "registration file")
+
+	spare := registrationCode(t, u, "W", 0)
+	before := state(t, u)
+	stranger := newPeer(t, c, u.keys.root, "s1", "V")
+	for _, number := range []int64{0, 50} {
+		stranger.sequence = number
+		file := stranger.request(wire.ScopeRegistration, stranger.device(9))
+		line.exchange(file, "").expect(t, http.StatusUnprocessableEntity, "refused", "takes a registration code")
+		line.exchange(file, code).expect(t, http.StatusUnprocessableEntity, "refused", "not accepted")
+		line.exchange(file, spare).expect(t, http.StatusUnprocessableEntity, "refused", "stays there", "a registration code that is made for them")
+	}
+	if state(t, u) != before {
+		t.Error("a stranger changed something")
+	}
+
+	r := p.exchangeOnline(line, "", wire.ScopeRegistration, p.everything()...)
+	if r.Response.FullRequested || r.Account.VirtualAccount != "V" || r.StateDigest[wire.RecordDevice] != p.digests()[wire.RecordDevice] || len(r.recoveries) != 0 {
+		t.Errorf("it came back to %+v, %+v", r.Account, r.Response)
+	}
+	p.exchangeOnline(line, "", wire.ScopeStandard, p.device(3))
+	// Also from before its registration, with a low number and whatever code.
+	r = fresh.exchangeOnline(line, "guess", wire.ScopeRegistration)
+	if !r.Response.FullRequested || r.Response.Lineage != wire.LineageRestored {
+		t.Errorf("from before its registration it was answered by %+v", r.Response)
+	}
+	if r = fresh.exchangeOnline(line, "", wire.ScopeFull); len(r.recoveries) != 3 {
+		t.Errorf("recovered were %v", r.recoveries)
+	}
+	// Set up anew it takes a code: any other key is a stranger's.
+	anew := newPeer(t, c, u.keys.root, "s1", "V")
+	r = anew.exchangeOnline(line, registrationCode(t, u, "V", 0), wire.ScopeRegistration)
+	if r.Sequence != 1 || r.Response.FullRequested || len(r.recoveries) != 3 {
+		t.Errorf("set up anew it was answered by %+v", r.Response)
+	}
+	line.exchange(fresh.request(wire.ScopeRegistration), "").expect(t, http.StatusUnprocessableEntity, "refused", "takes a registration code")
+	var open int64
+	if err := u.store.reader.Model(&registrationCodeRow{}).Where("used_at IS NULL").Count(&open).Error; err != nil || open != 1 {
+		t.Errorf("%d codes are open (%v), want the one that could not be used", open, err)
+	}
+}
+
+// Whichever carrier comes first, a request has one answer.
+func TestByFileAndOnlineComeTheSameBytes(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	u := openUpstream(t, c)
+	line := call(t, u)
+	p := newPeer(t, c, u.keys.root, "s1", "V")
+	for i, scope := range []wire.Scope{wire.ScopeRegistration, wire.ScopeStandard, wire.ScopeFull, wire.ScopeFull} {
+		var records []wire.Record
+		switch i {
+		case 1:
+			records = []wire.Record{p.device(1), p.device(2), reportRecord(t, "{}")}
+		case 2:
+			records = p.everything()
+		} // 3: a restored one, which is told what it lacks
+		request := p.request(scope, records...)
+		byFile := answer(t, u, request)
+		c.advance(time.Hour)
+		if online := line.exchange(request, ""); online.StatusCode != http.StatusOK || !bytes.Equal(online.body, byFile.Body) {
+			t.Errorf("%d (%s): by file first, then online: %d %s", i, scope, online.StatusCode, online.code())
+		}
+		p.apply(byFile.Body)
+		request = p.request(wire.ScopeStandard, p.usage("Default", "t", int64(i)))
+		online := line.exchange(request, "")
+		c.advance(time.Hour)
+		if byFile := answer(t, u, request); !byFile.Repeated || online.StatusCode != http.StatusOK || !bytes.Equal(online.body, byFile.Body) {
+			t.Errorf("%d: online first (%d), then by file: other bytes", i, online.StatusCode)
+		}
+		p.apply(online.body)
 	}
 }
 

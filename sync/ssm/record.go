@@ -1,11 +1,12 @@
 package ssm
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -15,22 +16,33 @@ import (
 )
 
 const (
-	batchSize = 500  // records that are looked up and written together
+	batchSize = 500  // records that are written together: about 10 ms
 	maxKey    = 1024 // bytes
+	// abandoned is how old a staged request is that no process works on any more.
+	abandoned = 24 * time.Hour
 )
 
+type holdingRow struct {
+	ID        int64 `gorm:"primaryKey"`
+	State     string
+	CreatedAt time.Time
+}
+
+func (holdingRow) TableName() string { return "holdings" }
+
 type recordRow struct {
-	Satellite int64  `gorm:"primaryKey"`
-	Kind      string `gorm:"primaryKey"`
-	Key       string `gorm:"primaryKey"`
-	Hash      []byte
-	Value     string
+	Holding int64  `gorm:"primaryKey;autoIncrement:false"`
+	Kind    string `gorm:"primaryKey"`
+	Key     string `gorm:"primaryKey"`
+	Hash    []byte
+	Value   string
+	Removed bool
 }
 
 func (recordRow) TableName() string { return "records" }
 
 type stateRow struct {
-	Satellite int64  `gorm:"primaryKey"`
+	Satellite int64  `gorm:"primaryKey;autoIncrement:false"`
 	Kind      string `gorm:"primaryKey"`
 	Digest    []byte
 	Count     int64
@@ -39,7 +51,7 @@ type stateRow struct {
 func (stateRow) TableName() string { return "states" }
 
 type reportRow struct {
-	Satellite  int64  `gorm:"primaryKey"`
+	Satellite  int64  `gorm:"primaryKey;autoIncrement:false"`
 	Digest     string `gorm:"primaryKey"`
 	Report     []byte
 	ReceivedAt time.Time
@@ -47,151 +59,203 @@ type reportRow struct {
 
 func (reportRow) TableName() string { return "reports" }
 
-// holding is what is held of one satellite: records by kind and key, of which
-// it keeps the digest of each kind up to date. A batch of each kind is in
-// memory, and nothing else.
-type holding struct {
-	tx        *gorm.DB
-	satellite int64
-	states    map[wire.RecordKind]*held
+type stagedReportRow struct {
+	Holding int64  `gorm:"primaryKey;autoIncrement:false"`
+	Digest  string `gorm:"primaryKey"`
+	Report  []byte
 }
 
-// held is one kind of records.
-type held struct {
+func (stagedReportRow) TableName() string { return "staged_reports" }
+
+// staging takes the records of a request into a holding of its own, batch by
+// batch, so that no transaction grows with the request and a batch is all that
+// is in memory. Nothing of it is seen before an exchange switches over to it.
+type staging struct {
+	*Upstream
+	holding int64
+	records []recordRow
+	reports []stagedReportRow
+}
+
+// stage verifies and stages the records of a request.
+func (u *Upstream) stage(ctx context.Context, request *wire.Container, now time.Time) (*staging, error) {
+	if err := u.sweep(ctx, now); err != nil {
+		return nil, err
+	}
+	holding := holdingRow{State: "staged", CreatedAt: now}
+	if err := u.update(ctx, func(tx *gorm.DB) error { return tx.Create(&holding).Error }); err != nil {
+		return nil, err
+	}
+	s := &staging{Upstream: u, holding: holding.ID}
+	err := request.Records(func(record wire.Record) error { return s.take(ctx, record) })
+	if err == nil {
+		err = s.flush(ctx)
+	}
+	return s, err
+}
+
+// take checks one record and stages it with the others of its batch.
+func (s *staging) take(ctx context.Context, record wire.Record) error {
+	switch {
+	case isState(record.Kind):
+		if err := checkRecord(record); err != nil {
+			return err
+		}
+		hash, err := record.Hash()
+		if err != nil {
+			return err
+		}
+		s.records = append(s.records, recordRow{Holding: s.holding, Kind: string(record.Kind), Key: record.Key, Hash: hash[:],
+			Value: string(record.Value), Removed: record.Removed})
+	case record.Kind == wire.RecordReport:
+		report, err := checkReport(record)
+		if err != nil {
+			return err
+		}
+		s.reports = append(s.reports, stagedReportRow{Holding: s.holding, Digest: record.Key, Report: report})
+	default:
+		return refuse("the request holds records of the kind %.80q, which this program does not take; nothing was changed: update the program that is older", record.Kind)
+	}
+	if len(s.records)+len(s.reports) < batchSize {
+		return nil
+	}
+	return s.flush(ctx)
+}
+
+// flush writes the batch.
+func (s *staging) flush(ctx context.Context) error {
+	err := s.update(ctx, func(tx *gorm.DB) error {
+		if len(s.records) > 0 {
+			if err := tx.Clauses(clause.OnConflict{
+				Columns:   []clause.Column{{Name: "holding"}, {Name: "kind"}, {Name: "key"}},
+				DoUpdates: clause.AssignmentColumns([]string{"hash", "value", "removed"}),
+			}).Create(&s.records).Error; err != nil {
+				return err
+			}
+		}
+		if len(s.reports) == 0 {
+			return nil
+		}
+		return tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&s.reports).Error
+	})
+	s.records, s.reports = s.records[:0], s.reports[:0]
+	return err
+}
+
+// drop gives up what is staged and was not switched over to.
+func (s *staging) drop(ctx context.Context) error {
+	err := s.update(ctx, func(tx *gorm.DB) error {
+		return tx.Model(&holdingRow{}).Where("id = ? AND state = 'staged'", s.holding).Update("state", "dropped").Error
+	})
+	if err != nil {
+		return err
+	}
+	return s.sweep(ctx, s.instant())
+}
+
+// sweep deletes what nothing refers to any more, a batch in each transaction:
+// holdings that others have taken the place of, and what a crash left staged.
+func (u *Upstream) sweep(ctx context.Context, now time.Time) error {
+	var gone []int64
+	err := u.view(ctx, func(tx *gorm.DB) error {
+		return tx.Model(&holdingRow{}).Where("state = 'dropped' OR state = 'staged' AND created_at < ?", now.Add(-abandoned)).Pluck("id", &gone).Error
+	})
+	for _, holding := range gone {
+		for deleted := int64(1); deleted > 0 && err == nil; {
+			err = u.update(ctx, func(tx *gorm.DB) error {
+				deleted = 0
+				for _, table := range []struct{ name, key string }{{"records", "kind, key"}, {"staged_reports", "digest"}} {
+					result := tx.Exec("DELETE FROM "+table.name+" WHERE holding = ? AND ("+table.key+") IN (SELECT "+table.key+" FROM "+table.name+" WHERE holding = ? LIMIT ?)",
+						holding, holding, 4*batchSize)
+					if result.Error != nil {
+						return result.Error
+					}
+					deleted += result.RowsAffected
+				}
+				if deleted > 0 {
+					return nil
+				}
+				return tx.Delete(&holdingRow{}, holding).Error
+			})
+		}
+	}
+	return err
+}
+
+// sums are the digest and the number of the records of each kind.
+type sums map[wire.RecordKind]*sum
+
+type sum struct {
 	digest wire.Digest
 	count  int64
-	batch  []wire.Record
-	keys   map[string]bool // of the batch
 }
 
-func newHolding(tx *gorm.DB, satellite int64) (*holding, error) {
-	h := &holding{tx: tx, satellite: satellite, states: map[wire.RecordKind]*held{}}
+// heldSums are those of what is held of a satellite.
+func heldSums(tx *gorm.DB, satellite int64) (sums, error) {
+	s := sums{}
 	for _, kind := range wire.StateKinds {
-		h.states[kind] = &held{keys: map[string]bool{}}
+		s[kind] = &sum{}
 	}
 	var rows []stateRow
 	if err := tx.Where("satellite = ?", satellite).Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		state := h.states[wire.RecordKind(row.Kind)]
+		state := s[wire.RecordKind(row.Kind)]
 		if state == nil || len(row.Digest) != len(state.digest) {
 			return nil, fmt.Errorf("the state of %q cannot be read: the database is damaged, restore it from its backup", row.Kind)
 		}
 		state.digest, state.count = wire.Digest(row.Digest), row.Count
 	}
-	return h, nil
+	return s, nil
 }
 
-// clear forgets everything that is held.
-func (h *holding) clear() error {
-	for _, state := range h.states {
-		state.digest, state.count = wire.Digest{}, 0
-	}
-	return h.tx.Where("satellite = ?", h.satellite).Delete(&recordRow{}).Error
-}
-
-// put takes a record or a tombstone. wire.ErrMalformed where it is not what its
-// kind must be.
-func (h *holding) put(record wire.Record) error {
-	if err := checkRecord(record); err != nil {
-		return err
-	}
-	state := h.states[record.Kind]
-	if len(state.batch) == batchSize || state.keys[record.Key] {
-		if err := h.flush(record.Kind); err != nil {
-			return err
-		}
-	}
-	state.batch = append(state.batch, record)
-	state.keys[record.Key] = true
-	return nil
-}
-
-// flush writes the batch of a kind.
-func (h *holding) flush(kind wire.RecordKind) error {
-	state := h.states[kind]
-	if len(state.batch) == 0 {
-		return nil
-	}
-	old, err := h.hashes(kind, state.batch)
+// fold adds (sign 1) or subtracts (sign -1) the records of a query, which
+// returns their kinds and hashes.
+func (s sums) fold(tx *gorm.DB, sign int64, query string, args ...any) error {
+	rows, err := tx.Raw(query, args...).Rows()
 	if err != nil {
 		return err
 	}
-	var rows []recordRow
-	var removed []string
-	for _, record := range state.batch {
-		if hash, ok := old[record.Key]; ok {
-			state.digest = state.digest.Subtract(hash)
-			state.count--
-		}
-		if record.Removed {
-			removed = append(removed, record.Key)
-			continue
-		}
-		hash, err := record.Hash()
-		if err != nil {
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var kind string
+		var hash []byte
+		if err := rows.Scan(&kind, &hash); err != nil {
 			return err
 		}
-		state.digest = state.digest.Add(hash)
-		state.count++
-		rows = append(rows, recordRow{Satellite: h.satellite, Kind: string(kind), Key: record.Key, Hash: hash[:], Value: string(record.Value)})
-	}
-	state.batch = state.batch[:0]
-	clear(state.keys)
-	if len(removed) > 0 {
-		if err := h.tx.Where("satellite = ? AND kind = ? AND key IN ?", h.satellite, kind, removed).Delete(&recordRow{}).Error; err != nil {
-			return err
+		state := s[wire.RecordKind(kind)]
+		if state == nil || len(hash) != sha256.Size {
+			return fmt.Errorf("a record of the kind %q cannot be read: the database is damaged, restore it from its backup", kind)
+		}
+		state.count += sign
+		if sign < 0 {
+			state.digest = state.digest.Subtract(wire.Digest(hash))
+		} else {
+			state.digest = state.digest.Add(wire.Digest(hash))
 		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return h.tx.Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "satellite"}, {Name: "kind"}, {Name: "key"}},
-		DoUpdates: clause.AssignmentColumns([]string{"hash", "value"}),
-	}).Create(&rows).Error
+	return rows.Err()
 }
 
-// hashes finds those of the records that are held under the same keys.
-func (h *holding) hashes(kind wire.RecordKind, records []wire.Record) (map[string]wire.Digest, error) {
-	keys := make([]string, len(records))
-	for i, record := range records {
-		keys[i] = record.Key
-	}
-	var rows []recordRow
-	if err := h.tx.Select("key", "hash").Where("satellite = ? AND kind = ? AND key IN ?", h.satellite, kind, keys).Find(&rows).Error; err != nil {
-		return nil, err
-	}
-	hashes := make(map[string]wire.Digest, len(rows))
-	for _, row := range rows {
-		hashes[row.Key] = wire.Digest(row.Hash)
-	}
-	return hashes, nil
-}
-
-// finish writes what is left, and the digests.
-func (h *holding) finish() error {
-	var rows []stateRow
-	for _, kind := range wire.StateKinds {
-		if err := h.flush(kind); err != nil {
-			return err
-		}
-		state := h.states[kind]
-		rows = append(rows, stateRow{Satellite: h.satellite, Kind: string(kind), Digest: state.digest[:], Count: state.count})
-	}
-	return h.tx.Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "satellite"}, {Name: "kind"}},
-		DoUpdates: clause.AssignmentColumns([]string{"digest", "count"}),
-	}).Create(&rows).Error
-}
-
-func (h *holding) digests() map[wire.RecordKind]wire.Digest {
+func (s sums) digests() map[wire.RecordKind]wire.Digest {
 	digests := map[wire.RecordKind]wire.Digest{}
-	for kind, state := range h.states {
+	for kind, state := range s {
 		digests[kind] = state.digest
 	}
 	return digests
+}
+
+// save keeps them as those of what is held of a satellite.
+func (s sums) save(tx *gorm.DB, satellite int64) error {
+	rows := make([]stateRow, 0, len(s))
+	for _, kind := range wire.StateKinds {
+		rows = append(rows, stateRow{Satellite: satellite, Kind: string(kind), Digest: s[kind].digest[:], Count: s[kind].count})
+	}
+	return tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "satellite"}, {Name: "kind"}},
+		DoUpdates: clause.AssignmentColumns([]string{"digest", "count"}),
+	}).Create(&rows).Error
 }
 
 // checkRecord says wire.ErrMalformed unless the value fits the kind and names
@@ -214,6 +278,17 @@ func checkRecord(record wire.Record) error {
 		var token wire.TokenRecord
 		err = record.Decode(&token)
 		key = token.ID
+	case wire.RecordReservation:
+		var reservation wire.ReservationRecord
+		err = record.Decode(&reservation)
+		key = reservation.ID
+	case wire.RecordTransfer:
+		var transfer wire.TransferRecord
+		err = record.Decode(&transfer)
+		key = record.Key
+		if err == nil && (!strings.HasPrefix(key, transfer.Lot+"\t") || transfer.Lot == "" || transfer.Quantity < 1 || transfer.Quantity > maxInUse) {
+			err = fmt.Errorf("%w: a transfer of %d that stands under the key of another one, or of none", wire.ErrMalformed, transfer.Quantity)
+		}
 	case wire.RecordUsage:
 		var usage wire.UsageRecord
 		err = record.Decode(&usage)
@@ -230,28 +305,17 @@ func checkRecord(record wire.Record) error {
 	return err
 }
 
-// keepReport keeps a usage report, once, and returns its acknowledgement.
-func keepReport(tx *gorm.DB, satellite int64, record wire.Record, now time.Time) (wire.Record, error) {
+// checkReport returns the bytes of a usage report. wire.ErrMalformed unless it
+// stands under its own digest.
+func checkReport(record wire.Record) ([]byte, error) {
 	var report wire.ReportRecord
 	if err := record.Decode(&report); err != nil {
-		return wire.Record{}, err
+		return nil, err
 	}
 	if sum := sha256.Sum256(report.Report); record.Removed || record.Key != hex.EncodeToString(sum[:]) {
-		return wire.Record{}, fmt.Errorf("%w: a report stands under a digest that is not its own", wire.ErrMalformed)
+		return nil, fmt.Errorf("%w: a report stands under a digest that is not its own", wire.ErrMalformed)
 	}
-	row := reportRow{Satellite: satellite, Digest: record.Key, Report: report.Report, ReceivedAt: now}
-	var known reportRow
-	err := tx.Select("received_at").Where("satellite = ? AND digest = ?", satellite, record.Key).Take(&known).Error
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		err = tx.Create(&row).Error
-	case err == nil:
-		row.ReceivedAt = known.ReceivedAt
-	}
-	if err != nil {
-		return wire.Record{}, err
-	}
-	return wire.NewRecord(wire.RecordAcknowledgement, record.Key, wire.AcknowledgementRecord{ReceivedAt: row.ReceivedAt})
+	return report.Report, nil
 }
 
 func isState(kind wire.RecordKind) bool { return slices.Contains(wire.StateKinds, kind) }

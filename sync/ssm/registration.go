@@ -73,6 +73,9 @@ func (e *exchange) register(known bool) error {
 	if err := e.issue(); err != nil {
 		return err
 	}
+	if err := e.useCode(); err != nil {
+		return err
+	}
 	e.result.Registered = true
 	e.satellite.RegisteredAt = e.now
 	if known {
@@ -89,8 +92,12 @@ func (e *exchange) keepsBinding() error {
 	if named(e.options.Account, e.account.Name) && named(e.options.VirtualAccount, e.virtual.Name) {
 		return nil
 	}
-	return refuse("the account %.80q of satellite %.80q is bound to %q / %q and stays there; nothing was changed: leave --account and --virtual-account out",
-		e.request.Manifest.Account.Name, e.request.Manifest.SatelliteID, e.account.Name, e.virtual.Name)
+	instead := "leave --account and --virtual-account out"
+	if e.code != nil {
+		instead = "use a registration code that is made for them"
+	}
+	return refuse("the account %.80q of satellite %.80q is bound to %q / %q and stays there; nothing was changed: %s",
+		e.request.Manifest.Account.Name, e.request.Manifest.SatelliteID, e.account.Name, e.virtual.Name, instead)
 }
 
 // sameName compares as the database does.
@@ -146,14 +153,39 @@ func (e *exchange) renew() error {
 	if e.now.Before(halfLife(subCA)) {
 		return nil
 	}
-	parsed, err := certs.ParseRequest(request)
+	own, err := e.sameKey()
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(parsed.RawSubjectPublicKeyInfo, e.satellite.PublicKey) {
+	if !own {
 		return refuse("the request asks to renew the certificate of the account under another key; nothing was changed: let the satellite write a registration file")
 	}
 	return e.issue()
+}
+
+// renewOld renews the sub CA for a registration that is not kept because it is
+// from before the last request: a satellite that was restored from then comes
+// back by it. Under another key it is a file that was replaced long ago.
+func (e *exchange) renewOld() error {
+	own, err := e.sameKey()
+	if err != nil {
+		return err
+	}
+	if !own {
+		return refuse("this registration file of account %.80q is from before the account was registered anew on %s; nothing was changed: use the newest one",
+			e.request.Manifest.Account.Name, e.satellite.RegisteredAt.Format("2006-01-02"))
+	}
+	return e.renew()
+}
+
+// sameKey tells whether the request's certificate request is for the key that
+// the account is registered with.
+func (e *exchange) sameKey() (bool, error) {
+	parsed, err := certs.ParseRequest(e.request.Manifest.Request.CertificateRequest)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(parsed.RawSubjectPublicKeyInfo, e.satellite.PublicKey), nil
 }
 
 // issue makes the sub CA that the request asks for.

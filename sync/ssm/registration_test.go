@@ -36,7 +36,7 @@ func TestARegistrationNeedsASmartAccountAndSaysHowToMakeIt(t *testing.T) {
 	}
 }
 
-func TestTwoSatellitesNeverShareAVirtualAccount(t *testing.T) {
+func TestLaw8TwoSatellitesNeverShareAVirtualAccount(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -84,7 +84,7 @@ func TestARepeatedRegistrationGivesTheNewKeyASubCAAndEndsTheOldOne(t *testing.T)
 	}
 }
 
-func TestAnExpiredAccountComesBackByARegistrationFile(t *testing.T) {
+func TestLaw9AnExpiredAccountComesBackByARegistrationFile(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)

@@ -1,7 +1,6 @@
 package ssm
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-
-	"ssm/certs"
 )
 
 // Bounds of registration codes.
@@ -38,7 +35,6 @@ type registrationCodeRow struct {
 	CreatedAt        time.Time
 	ExpiresAt        time.Time
 	UsedAt           *time.Time
-	UsedBy           []byte
 }
 
 func (registrationCodeRow) TableName() string { return "registration_codes" }
@@ -124,32 +120,33 @@ type Online struct {
 	Code   string // registration code; "" for none
 }
 
-// redeem finds the code of a registration, and binds the request to what the
-// code stands for. The key that used it may use it again: what got lost on the
-// way was no use.
-func (e *exchange) redeem() error {
+// redeem asks whether a registration over the network is admitted. The key that
+// the account is registered with needs no code, and none is looked at: whose
+// certificate has ended comes back without anybody's help. Whoever else takes a
+// code binds the request to what it stands for; useCode then uses it up.
+func (e *exchange) redeem(known bool) error {
+	if known {
+		if own, err := e.sameKey(); err != nil || own {
+			return err
+		}
+	}
 	if e.options.Online.Code == "" {
 		return refuse("a registration online takes a registration code; nothing was changed: get one from the operator of the upstream, who makes it with `ssm account code`")
 	}
-	var row registrationCodeRow
-	err := e.tx.Where("hash = ?", hashCode(e.options.Online.Code)).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return &errCode{"there is no such code"}
-	}
-	if err != nil {
-		return err
-	}
-	key, err := e.requestKey()
+	var code registrationCodeRow
+	err := e.tx.Where("hash = ?", hashCode(e.options.Online.Code)).Take(&code).Error
 	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return &errCode{"there is no such code"}
 	case err != nil:
 		return err
-	case row.UsedAt != nil && !bytes.Equal(row.UsedBy, key):
-		return &errCode{"it was used on " + row.UsedAt.Format(time.DateOnly) + " by another account"}
-	case !e.now.Before(row.ExpiresAt):
-		return &errCode{"it expired on " + row.ExpiresAt.Format(time.DateOnly)}
+	case code.UsedAt != nil:
+		return &errCode{"it was used on " + code.UsedAt.Format(time.DateOnly) + " by another account, or under another key"}
+	case !e.now.Before(code.ExpiresAt):
+		return &errCode{"it expired on " + code.ExpiresAt.Format(time.DateOnly)}
 	}
 	var virtual virtualAccountRow
-	if err := e.tx.Where("id = ?", row.VirtualAccountID).Take(&virtual).Error; err != nil {
+	if err := e.tx.Where("id = ?", code.VirtualAccountID).Take(&virtual).Error; err != nil {
 		return err
 	}
 	var account accountRow
@@ -157,15 +154,14 @@ func (e *exchange) redeem() error {
 		return err
 	}
 	e.options.Account, e.options.VirtualAccount = account.Name, virtual.Name
-	return e.tx.Model(&row).Select("used_at", "used_by").Updates(&registrationCodeRow{UsedAt: &e.now, UsedBy: key}).Error
+	e.code = &code
+	return nil
 }
 
-// requestKey is the hash of the public key that a registration is signed by.
-func (e *exchange) requestKey() ([]byte, error) {
-	parsed, err := certs.ParseRequest(e.request.Manifest.Request.CertificateRequest)
-	if err != nil {
-		return nil, err
+// useCode uses the code up that admitted a registration, if one did.
+func (e *exchange) useCode() error {
+	if e.code == nil {
+		return nil
 	}
-	sum := sha256.Sum256(parsed.RawSubjectPublicKeyInfo)
-	return sum[:], nil
+	return e.tx.Model(e.code).Select("used_at").Updates(&registrationCodeRow{UsedAt: &e.now}).Error
 }

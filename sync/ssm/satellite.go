@@ -13,8 +13,8 @@ import (
 	"ssm/satellite/wire"
 )
 
-// lapse is how long after its last exchange a satellite may keep its licenses.
-const lapse = 90 * 24 * time.Hour
+// duplicatedFor is how long after the last sign of it a satellite is said to be duplicated.
+const duplicatedFor = 30 * 24 * time.Hour
 
 // Satellite is one account of a satellite, as it is bound to a virtual account here.
 type Satellite struct {
@@ -23,7 +23,7 @@ type Satellite struct {
 	LocalAccountID       string    `json:"local_account_id"`
 	Account              string    `json:"account"`
 	VirtualAccount       string    `json:"virtual_account"`
-	Status               string    `json:"status"` // "registered", or "lapsed" after the deadline
+	Status               string    `json:"status"` // "registered"; "lapsed" from the deadline on; "duplicated" for 30 days after two copies of it have sent
 	Sequence             int64     `json:"sequence"`
 	Devices              int64     `json:"devices"`
 	Tokens               int64     `json:"tokens"`
@@ -34,6 +34,10 @@ type Satellite struct {
 	AgreementAccepted    string    `json:"agreement_accepted,omitempty"` // version, as last told
 	CertificateExpiresAt time.Time `json:"certificate_expires_at"`       // of the sub CA
 	KeySHA256            string    `json:"key_sha256"`                   // of the sub CA's public key, hexadecimal
+	// RestoredAt and DuplicatedAt are the last signs that it goes on from an older
+	// copy, or that two copies of it send.
+	RestoredAt   *time.Time `json:"restored_at,omitempty"`
+	DuplicatedAt *time.Time `json:"duplicated_at,omitempty"`
 }
 
 type satelliteRow struct {
@@ -50,6 +54,13 @@ type satelliteRow struct {
 	RegisteredAt     time.Time
 
 	AgreementAccepted string
+
+	Holding      int64  // of its records; 0 before the first request is kept
+	HeadDigest   string // of the last request that was kept
+	HeadBase     int64  // its base_sequence
+	RestoredAt   *time.Time
+	DuplicatedAt *time.Time
+	LapsedAt     *time.Time
 }
 
 func (satelliteRow) TableName() string { return "satellites" }
@@ -58,6 +69,9 @@ func (satelliteRow) TableName() string { return "satellites" }
 func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 	now := u.instant()
 	satellites := []Satellite{}
+	if err := u.lapse(ctx); err != nil {
+		return nil, err
+	}
 	err := u.view(ctx, func(tx *gorm.DB) error {
 		var rows []struct {
 			Bound                    satelliteRow `gorm:"embedded"`
@@ -65,7 +79,7 @@ func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 			Devices, Tokens, Reports int64
 		}
 		err := tx.Raw(`SELECT s.id, s.satellite_id, s.local_account_id, s.local_account, s.virtual_account_id, s.public_key,
-				s.sub_ca, s.last_sequence, s.last_sync_at, s.deadline, s.registered_at, s.agreement_accepted, a.name AS account, v.name AS virtual_account,
+				s.sub_ca, s.last_sequence, s.last_sync_at, s.deadline, s.registered_at, s.agreement_accepted, s.restored_at, s.duplicated_at, s.lapsed_at, a.name AS account, v.name AS virtual_account,
 				coalesce((SELECT count FROM states WHERE satellite = s.id AND kind = 'device'), 0) AS devices,
 				coalesce((SELECT count FROM states WHERE satellite = s.id AND kind = 'token'), 0) AS tokens,
 				(SELECT count(*) FROM reports WHERE satellite = s.id) AS reports
@@ -88,10 +102,13 @@ func (u *Upstream) Satellites(ctx context.Context) ([]Satellite, error) {
 				Devices: r.Devices, Tokens: r.Tokens, Reports: r.Reports,
 				LastSyncAt: r.Bound.LastSyncAt, Deadline: r.Bound.Deadline, RegisteredAt: r.Bound.RegisteredAt,
 				CertificateExpiresAt: subCA.NotAfter, KeySHA256: hex.EncodeToString(key[:]),
-				AgreementAccepted: r.Bound.AgreementAccepted,
+				AgreementAccepted: r.Bound.AgreementAccepted, RestoredAt: r.Bound.RestoredAt, DuplicatedAt: r.Bound.DuplicatedAt,
 			}
-			if now.After(r.Bound.Deadline) {
+			switch at := r.Bound.DuplicatedAt; {
+			case r.Bound.LapsedAt != nil:
 				satellite.Status = "lapsed"
+			case at != nil && now.Before(at.Add(duplicatedFor)):
+				satellite.Status = "duplicated"
 			}
 			satellites = append(satellites, satellite)
 		}

@@ -55,6 +55,7 @@ type peer struct {
 	root      *x509.Certificate   // told by hand
 	sequence  int64
 	base      int64
+	baseOf    string // digest of the request whose response was applied last
 	held      map[wire.RecordKind]map[string]wire.Record
 	omits     []string
 	upgrade   *wire.UpgradeRequest
@@ -96,7 +97,9 @@ func (p *peer) set(kind wire.RecordKind, key string, value any) wire.Record {
 
 func (p *peer) device(number int) wire.Record {
 	piid := fmt.Sprintf("piid-%d", number)
-	return p.set(wire.RecordDevice, piid, wire.DeviceRecord{PIID: piid, UDIPID: "R1", UDISerialNumber: fmt.Sprint(number), VirtualAccount: "Default", RegistrationState: "registered"})
+	return p.set(wire.RecordDevice, piid, wire.DeviceRecord{PIID: piid, UDIPID: "R1", UDISerialNumber: fmt.Sprint(number), VirtualAccount: "Default", RegistrationState: "registered",
+		Hostname: "host", RegisteredAt: &p.clock.at, CertificateSerial: fmt.Sprintf("%x", number), CertificateExpires: new(p.clock.at.Add(365 * day)),
+		CertificateSHA256: fmt.Sprintf("%064x", p.clock.at.Unix()), PublicKeySHA256: fmt.Sprintf("%064x", number)})
 }
 
 func (p *peer) usage(virtual, tag string, inUse int64) wire.Record {
@@ -138,7 +141,7 @@ func (p *peer) manifest(scope wire.Scope) wire.Manifest {
 	p.sequence++
 	m := wire.Manifest{Kind: wire.SyncRequest, CreatedAt: p.clock.now(), SatelliteID: p.id, Sequence: p.sequence,
 		Account:     wire.SyncAccount{ID: p.accountID, Name: "Plant", SmartAccount: "Example GmbH", VirtualAccount: p.virtual},
-		StateDigest: p.digests(), Request: &wire.RequestPart{Scope: scope, BaseSequence: p.base, PrivacyOmits: p.omits,
+		StateDigest: p.digests(), Request: &wire.RequestPart{Scope: scope, BaseSequence: p.base, BaseDigest: p.baseOf, PrivacyOmits: p.omits,
 			Upgrade: p.upgrade, AgreementAccepted: p.accepted}}
 	if scope == wire.ScopeRegistration {
 		m.Request.CertificateRequest = p.csr()
@@ -201,6 +204,8 @@ type response struct {
 	tags         []string // of the meanings, in their order
 	lots         []wire.LotRecord
 	acknowledged []string
+	recoveries   map[string]wire.RecoveryRecord
+	revocations  []string
 }
 
 func (p *peer) read(body []byte) response {
@@ -211,7 +216,7 @@ func (p *peer) read(body []byte) response {
 		return certs.VerifyUsage(parsed[0], parsed[1:], []*x509.Certificate{p.root}, certs.UpstreamUsage, p.clock.now())
 	})
 	p.must(err)
-	r := response{Manifest: container.Manifest, meanings: map[string]wire.EntitlementRecord{}}
+	r := response{Manifest: container.Manifest, meanings: map[string]wire.EntitlementRecord{}, recoveries: map[string]wire.RecoveryRecord{}}
 	p.must(container.Records(func(record wire.Record) error {
 		switch record.Kind {
 		case wire.RecordEntitlement:
@@ -230,6 +235,12 @@ func (p *peer) read(body []byte) response {
 			r.lots = append(r.lots, lot)
 		case wire.RecordAcknowledgement:
 			r.acknowledged = append(r.acknowledged, record.Key)
+		case wire.RecordRecovery:
+			var recovery wire.RecoveryRecord
+			p.must(record.Decode(&recovery))
+			r.recoveries[record.Key] = recovery
+		case wire.RecordRevocation:
+			r.revocations = append(r.revocations, record.Key)
 		default:
 			p.t.Fatalf("a response holds a record of the kind %s", record.Kind)
 		}
@@ -245,7 +256,7 @@ func (p *peer) apply(body []byte) response {
 	chain, err := parseChain(r.Response.Certificates)
 	p.must(err)
 	p.must(certs.VerifyChain(chain[0], chain[1:], []*x509.Certificate{p.root}, p.clock.now()))
-	p.chain, p.base, p.sequence = chain, r.Sequence, r.Response.NextSequence-1
+	p.chain, p.base, p.baseOf, p.sequence = chain, r.Sequence, r.Response.RequestDigest, max(p.sequence, r.Response.NextSequence-1)
 	return r
 }
 
@@ -287,6 +298,9 @@ func state(t *testing.T, u *Upstream) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := range satellites { // signs, not state; and pointers
+		satellites[i].RestoredAt, satellites[i].DuplicatedAt = nil, nil
+	}
 	accounts, err := u.Accounts(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -311,7 +325,7 @@ func state(t *testing.T, u *Upstream) string {
 	var definitions []entitlementRow
 	var answers []int64
 	db := u.store.reader
-	if err := db.Order("satellite, kind, key").Find(&records).Error; err != nil {
+	if err := db.Order("holding, kind, key").Find(&records).Error; err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Order("id").Find(&definitions).Error; err != nil {

@@ -16,14 +16,16 @@ import (
 )
 
 // Answer judges a request of size bytes, keeps what it says, and makes the
-// response, in one transaction: after an error nothing has changed. The same
-// request gets the same bytes again.
+// response. Its records are verified and staged first, in short transactions;
+// then one transaction switches over to them and keeps the response: after an
+// error, or a crash, everything is as it was. The same request gets the same
+// bytes again.
 //
 // It returns ErrRefused, certs.ErrChain where the signer is not trusted, and
 // the errors of wire.OpenContainer and wire.Container.Records. A request that
 // is genuine and cannot be used is no error: it is answered by the demand for a
 // full one.
-func (u *Upstream) Answer(ctx context.Context, request io.ReaderAt, size int64, options AnswerOptions) (Answer, error) {
+func (u *Upstream) Answer(ctx context.Context, request io.ReaderAt, size int64, options AnswerOptions) (answer Answer, err error) {
 	now := u.instant()
 	container, err := wire.OpenContainer(request, size, u.trust(now))
 	if err != nil {
@@ -35,9 +37,29 @@ func (u *Upstream) Answer(ctx context.Context, request io.ReaderAt, size int64, 
 	if err := checkNames(container.Manifest); err != nil {
 		return Answer{}, err
 	}
-	var answer Answer
+	var wanted bool
+	err = u.view(ctx, func(tx *gorm.DB) error {
+		e := &exchange{Upstream: u, tx: tx, request: container, now: now, options: options}
+		wanted, err = e.wanted()
+		return err
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	var records *staging
+	if wanted {
+		if records, err = u.stage(ctx, container, now); records != nil {
+			defer func() { err = errors.Join(err, records.drop(context.WithoutCancel(ctx))) }()
+		}
+		if err != nil {
+			return Answer{}, err
+		}
+	}
 	err = u.update(ctx, func(tx *gorm.DB) error {
 		e := &exchange{Upstream: u, tx: tx, request: container, now: now, options: options}
+		if records != nil {
+			e.staged = records.holding
+		}
 		answer, err = e.answer()
 		return err
 	})
@@ -89,45 +111,74 @@ type exchange struct {
 	*Upstream
 	tx      *gorm.DB
 	request *wire.Container
+	staged  int64 // holding of its records; 0: none, because they are not kept
 	now     time.Time
 	options AnswerOptions
 
 	satellite satelliteRow
 	account   accountRow
 	virtual   virtualAccountRow
+	code      *registrationCodeRow // that admits a registration over the network; nil: none does
+	verdict   verdict
+	notices   []wire.Notice
 	result    Answer
 }
 
-func (e *exchange) answer() (Answer, error) {
+// look finds who sends the request, and asks whether he may. repeated tells that
+// the same request was answered before: then the result is that answer.
+func (e *exchange) look() (known, repeated bool, err error) {
 	m := e.request.Manifest
-	var known bool
-	var err error
 	if e.satellite, known, err = findSatellite(e.tx, m); err != nil {
-		return Answer{}, err
+		return false, false, err
 	}
 	e.result = Answer{SatelliteID: m.SatelliteID, LocalAccount: m.Account.Name, Sequence: m.Sequence}
 	if known {
 		if e.account, e.virtual, err = boundTo(e.tx, e.satellite); err != nil {
-			return Answer{}, err
+			return known, false, err
 		}
-		repeated, err := e.answered()
-		if err != nil || repeated {
-			return e.result, err
+		if repeated, err = e.answered(); err != nil || repeated {
+			return known, repeated, err
 		}
 	}
 	switch {
 	case m.Request.Scope != wire.ScopeRegistration:
 		err = e.authenticate(known)
 	case e.options.Online != nil:
-		err = e.redeem()
+		err = e.redeem(known)
 	}
 	if err != nil {
-		return Answer{}, err
+		return known, false, err
 	}
-	if known && m.Sequence <= e.satellite.LastSequence {
-		return e.respondStale()
+	if known {
+		e.verdict, err = e.place()
 	}
-	if m.Request.Scope == wire.ScopeRegistration {
+	return known, false, err
+}
+
+// wanted tells whether the records of the request are needed: those of a
+// stranger, and of a request that cannot be kept, are not even staged.
+func (e *exchange) wanted() (bool, error) {
+	_, repeated, err := e.look()
+	return !repeated && !e.verdict.refused, err
+}
+
+func (e *exchange) answer() (Answer, error) {
+	known, repeated, err := e.look()
+	if err != nil || repeated {
+		return e.result, err
+	}
+	if e.verdict.refused {
+		if e.request.Manifest.Request.Scope == wire.ScopeRegistration {
+			if err := e.renewOld(); err != nil {
+				return Answer{}, err
+			}
+		}
+		return e.respondRefused()
+	}
+	if e.staged == 0 {
+		return Answer{}, refuse("the satellite's state changed while its request was read; nothing was changed: answer it again")
+	}
+	if e.request.Manifest.Request.Scope == wire.ScopeRegistration {
 		err = e.register(known)
 	} else {
 		err = e.renew()
@@ -138,16 +189,10 @@ func (e *exchange) answer() (Answer, error) {
 	return e.respond()
 }
 
-// respondStale answers a request that is older than the last one, or another
-// one of its number: something was restored or copied, and only a full request
-// tells what holds. Nothing of it is kept.
-func (e *exchange) respondStale() (Answer, error) {
-	sequence := e.request.Manifest.Sequence
-	reason := fmt.Sprintf("request %d is older than the last one that was answered here (%d)", sequence, e.satellite.LastSequence)
-	if sequence == e.satellite.LastSequence {
-		reason = fmt.Sprintf("another request with the number %d was answered here before: the satellite was restored from a backup, or there is a copy of it", sequence)
-	}
-	h, err := newHolding(e.tx, e.satellite.ID)
+// respondRefused asks for a full request: nothing of this one is kept. It was
+// received all the same: the satellite is there.
+func (e *exchange) respondRefused() (Answer, error) {
+	held, err := heldSums(e.tx, e.satellite.ID)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -156,104 +201,168 @@ func (e *exchange) respondStale() (Answer, error) {
 		return Answer{}, err
 	}
 	defer func() { _ = records.Close() }()
-	return e.write(records, h.digests(), reason)
+	if err := e.receive(false); err != nil {
+		return Answer{}, err
+	}
+	return e.write(records, held.digests())
 }
 
-// respond keeps what the request says and answers it. If the request does not
+// respond switches over to what the request says and answers it. If it does not
 // lead where it says, nothing of it is kept, but its number is used up.
 func (e *exchange) respond() (Answer, error) {
-	var mismatch *mismatchError
-	reason := ""
-	records, digests, err := e.apply()
-	if errors.As(err, &mismatch) {
-		reason = mismatch.Error()
-		digests = mismatch.held
-		records, err = wire.NewRecordWriter(e.dir)
+	after, kind, err := e.leadsTo()
+	if err != nil {
+		return Answer{}, err
 	}
+	if kind != "" {
+		e.satellite.LastSequence = max(e.satellite.LastSequence, e.request.Manifest.Sequence)
+		e.verdict = verdict{refused: true, lineage: wire.LineageRestored,
+			reason: fmt.Sprintf("after this request the %s records here are not those of the satellite: one of both was restored or copied from an older state", kind)}
+		return e.respondRefused()
+	}
+	if err := e.switchOver(after); err != nil {
+		return Answer{}, err
+	}
+	if err := e.keepUpgrade(); err != nil {
+		return Answer{}, err
+	}
+	m := e.request.Manifest
+	// An acceptance was given, whatever a satellite remembers of it.
+	e.satellite.AgreementAccepted = cmp.Or(m.Request.AgreementAccepted, e.satellite.AgreementAccepted)
+	e.satellite.LocalAccount = m.Account.Name
+	e.satellite.LastSequence = max(e.satellite.LastSequence, m.Sequence)
+	if err := e.receive(true); err != nil {
+		return Answer{}, err
+	}
+	records, err := wire.NewRecordWriter(e.dir)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer func() { _ = records.Close() }()
-	m := e.request.Manifest
-	if reason == "" {
-		if err := e.keepUpgrade(); err != nil {
-			return Answer{}, err
-		}
-		// An acceptance was given, whatever a satellite remembers of it.
-		e.satellite.AgreementAccepted = cmp.Or(m.Request.AgreementAccepted, e.satellite.AgreementAccepted)
-	}
-	e.satellite.LocalAccount = m.Account.Name
-	e.satellite.LastSequence, e.satellite.LastSyncAt, e.satellite.Deadline = m.Sequence, e.now, e.now.Add(lapse)
-	if err := e.tx.Model(&e.satellite).
-		Select("local_account", "public_key", "sub_ca", "last_sequence", "last_sync_at", "deadline", "registered_at", "agreement_accepted").
-		Updates(&e.satellite).Error; err != nil {
+	if err := e.addAcknowledgements(records); err != nil {
 		return Answer{}, err
 	}
-	return e.write(records, digests, reason)
-}
-
-// mismatchError says that the records of a request do not lead to the state
-// that it names.
-type mismatchError struct {
-	kind wire.RecordKind
-	held map[wire.RecordKind]wire.Digest // what was held before, and is held still
-}
-
-func (e *mismatchError) Error() string {
-	return fmt.Sprintf("after this request the %s records here are not those of the satellite: one of both was restored from a backup", e.kind)
-}
-
-// apply keeps the records of the request and returns the acknowledgements. It
-// runs in a savepoint: after an error nothing of the request is kept.
-func (e *exchange) apply() (acknowledgements *wire.RecordWriter, digests map[wire.RecordKind]wire.Digest, err error) {
-	if acknowledgements, err = wire.NewRecordWriter(e.dir); err != nil {
-		return nil, nil, err
+	if err := e.addRecoveries(records); err != nil {
+		return Answer{}, err
 	}
-	defer func() {
-		if err != nil {
-			_ = acknowledgements.Close()
-		}
-	}()
-	err = e.tx.Transaction(func(tx *gorm.DB) error {
-		h, err := newHolding(tx, e.satellite.ID)
-		if err != nil {
-			return err
-		}
-		before := h.digests()
-		if e.request.Manifest.Request.Scope != wire.ScopeStandard {
-			if err := h.clear(); err != nil {
-				return err
-			}
-		}
-		if err := e.request.Records(func(record wire.Record) error { return e.take(tx, h, record, acknowledgements) }); err != nil {
-			return err
-		}
-		if err := h.finish(); err != nil {
-			return err
-		}
-		digests = h.digests()
-		for _, kind := range wire.StateKinds {
-			if digests[kind] != e.request.Manifest.StateDigest[kind] {
-				return &mismatchError{kind: kind, held: before}
-			}
-		}
-		return nil
-	})
-	return acknowledgements, digests, err
+	return e.write(records, after.digests())
 }
 
-// take keeps one record of the request.
-func (e *exchange) take(tx *gorm.DB, h *holding, record wire.Record, acknowledgements *wire.RecordWriter) error {
-	switch {
-	case isState(record.Kind):
-		return h.put(record)
-	case record.Kind == wire.RecordReport:
-		acknowledgement, err := keepReport(tx, e.satellite.ID, record, e.now)
+// receive notes that the satellite was heard of, and what is wrong with it.
+func (e *exchange) receive(kept bool) error {
+	if err := e.comeBack(); err != nil {
+		return err
+	}
+	e.satellite.LastSyncAt, e.satellite.Deadline = e.now, e.now.Add(lapseAfter)
+	switch e.verdict.lineage {
+	case wire.LineageDuplicated:
+		e.satellite.DuplicatedAt = &e.now
+	case wire.LineageRestored:
+		e.satellite.RestoredAt = &e.now
+	}
+	if err := e.descend(kept, e.verdict.lineage); err != nil {
+		return err
+	}
+	if e.verdict.lineage != "" {
+		if err := record(e.tx, e.satellite.ID, e.now, EventType("satellite."+string(e.verdict.lineage)), e.verdict.reason); err != nil {
+			return err
+		}
+	}
+	return e.tx.Model(&e.satellite).
+		Select("local_account", "public_key", "sub_ca", "last_sequence", "last_sync_at", "deadline", "registered_at", "agreement_accepted",
+			"holding", "head_digest", "head_base", "restored_at", "duplicated_at", "lapsed_at").
+		Updates(&e.satellite).Error
+}
+
+// leadsTo are the sums that the staged records lead to, and the first kind of
+// which they are not those that the request states, "" where all are.
+func (e *exchange) leadsTo() (sums, wire.RecordKind, error) {
+	var base int64
+	if e.request.Manifest.Request.Scope == wire.ScopeStandard {
+		base = e.satellite.ID
+	}
+	after, err := heldSums(e.tx, base)
+	if err != nil {
+		return nil, "", err
+	}
+	if base != 0 {
+		if err := after.fold(e.tx, -1, `SELECT o.kind, o.hash FROM records n JOIN records o ON o.holding = ? AND o.kind = n.kind AND o.key = n.key WHERE n.holding = ?`,
+			e.satellite.Holding, e.staged); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := after.fold(e.tx, 1, "SELECT kind, hash FROM records WHERE holding = ? AND NOT removed", e.staged); err != nil {
+		return nil, "", err
+	}
+	for _, kind := range wire.StateKinds {
+		if after[kind].digest != e.request.Manifest.StateDigest[kind] {
+			return after, kind, nil
+		}
+	}
+	return after, "", nil
+}
+
+// switchOver makes the staged records what is held: those of a standard request
+// are merged into it, those of any other take its place.
+func (e *exchange) switchOver(after sums) error {
+	full := e.request.Manifest.Request.Scope != wire.ScopeStandard
+	if full && e.satellite.Holding != 0 {
+		if err := e.setAside(e.staged); err != nil {
+			return err
+		}
+	}
+	if err := e.settleRecoveries(e.staged); err != nil {
+		return err
+	}
+	if err := e.tx.Exec(`INSERT INTO reports (satellite, digest, report, received_at) SELECT ?, digest, report, ? FROM staged_reports WHERE holding = ?
+		ON CONFLICT (satellite, digest) DO NOTHING`, e.satellite.ID, e.now, e.staged).Error; err != nil {
+		return err
+	}
+	var err error
+	if full {
+		err = e.replace()
+	} else {
+		err = e.merge()
+	}
+	if err != nil {
+		return err
+	}
+	return after.save(e.tx, e.satellite.ID)
+}
+
+func (e *exchange) replace() error {
+	if err := e.tx.Exec("DELETE FROM records WHERE holding = ? AND removed", e.staged).Error; err != nil {
+		return err
+	}
+	if err := e.tx.Exec("UPDATE holdings SET state = iif(id = ?, 'held', 'dropped') WHERE id IN (?, ?)", e.staged, e.staged, e.satellite.Holding).Error; err != nil {
+		return err
+	}
+	e.satellite.Holding = e.staged
+	return nil
+}
+
+func (e *exchange) merge() error {
+	if err := e.tx.Exec(`DELETE FROM records WHERE holding = ? AND (kind, key) IN (SELECT kind, key FROM records WHERE holding = ? AND removed)`,
+		e.satellite.Holding, e.staged).Error; err != nil {
+		return err
+	}
+	return e.tx.Exec(`INSERT INTO records (holding, kind, key, hash, value, removed)
+		SELECT ?, kind, key, hash, value, FALSE FROM records WHERE holding = ? AND NOT removed
+		ON CONFLICT (holding, kind, key) DO UPDATE SET hash = excluded.hash, value = excluded.value`, e.satellite.Holding, e.staged).Error
+}
+
+// addAcknowledgements tells of every report of the request when it came first.
+func (e *exchange) addAcknowledgements(records *wire.RecordWriter) error {
+	var row struct {
+		Digest     string
+		ReceivedAt time.Time
+	}
+	return each(e.tx, &row, func() error {
+		record, err := wire.NewRecord(wire.RecordAcknowledgement, row.Digest, wire.AcknowledgementRecord{ReceivedAt: row.ReceivedAt})
 		if err != nil {
 			return err
 		}
-		return acknowledgements.Add(acknowledgement)
-	default:
-		return refuse("the request holds records of the kind %.80q, which this program does not take; nothing was changed: update the program that is older", record.Kind)
-	}
+		return records.Add(record)
+	}, `SELECT r.digest, r.received_at FROM staged_reports s JOIN reports r ON r.satellite = ? AND r.digest = s.digest
+		WHERE s.holding = ? ORDER BY r.digest`, e.satellite.ID, e.staged)
 }

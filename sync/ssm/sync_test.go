@@ -72,7 +72,7 @@ func TestAnAccountIsRegisteredSuppliedAndSettledByFile(t *testing.T) {
 	}
 }
 
-func TestTheSameRequestGetsTheSameBytes(t *testing.T) {
+func TestLaw1TheSameRequestGetsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -111,7 +111,7 @@ func TestAReportIsKeptOnceAndAcknowledgedEachTime(t *testing.T) {
 	}
 }
 
-func TestLostAndReorderedFilesConverge(t *testing.T) {
+func TestLaw3LostAndReorderedFilesConverge(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -126,7 +126,7 @@ func TestLostAndReorderedFilesConverge(t *testing.T) {
 	}
 	before := state(t, u)
 	stale := answer(t, u, late)
-	if r := p.read(stale.Body); !r.Response.FullRequested || r.Response.NextSequence != 4 || !strings.Contains(r.Response.Reason, "older") {
+	if r := p.read(stale.Body); !r.Response.FullRequested || r.Response.NextSequence != 4 || !strings.Contains(r.Response.Reason, "the file is late") {
 		t.Errorf("the late request was answered by %+v", r.Response)
 	}
 	if cut := strings.LastIndex(before, "\n"); state(t, u)[:cut] != before[:cut] {
@@ -152,7 +152,7 @@ func TestARestoredSatelliteIsAskedForAFullRequest(t *testing.T) {
 	p.sequence-- // restored from a backup before that request
 	p.remove(wire.RecordDevice, "piid-1")
 	r := p.apply(answer(t, u, p.request(wire.ScopeStandard, p.device(7))).Body)
-	if !r.Response.FullRequested || r.Response.NextSequence != 3 || !strings.Contains(r.Response.Reason, "backup") {
+	if !r.Response.FullRequested || r.Response.NextSequence != 3 || !strings.Contains(r.Response.Reason, "restored or copied") {
 		t.Fatalf("the restored satellite was answered by %+v", r.Response)
 	}
 	if cut := strings.LastIndex(before, "\n"); state(t, u)[:cut] != before[:cut] {
@@ -167,7 +167,7 @@ func TestARestoredSatelliteIsAskedForAFullRequest(t *testing.T) {
 	}
 }
 
-func TestADigestMismatchKeepsNothingAndAsksForAFullRequest(t *testing.T) {
+func TestLaw3ADigestMismatchKeepsNothingAndAsksForAFullRequest(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -229,7 +229,7 @@ func TestAFullRequestReplacesAndAStandardOneOfManyBatchesKeepsTheDigest(t *testi
 	}
 }
 
-func TestAnAlteredRequestIsRefusedAndChangesNothing(t *testing.T) {
+func TestLaw2AnAlteredRequestIsRefusedAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	u := openUpstream(t, c)
@@ -266,16 +266,19 @@ func TestARequestThatCannotBeKeptIsRefusedWhole(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"unknown kind":       {wire.Record{Kind: "transfer", Key: "x", Value: []byte(`{}`)}, ErrRefused, `"transfer"`},
-		"kind of a response": {wire.Record{Kind: wire.RecordLot, Key: "x", Value: []byte(`{}`)}, ErrRefused, `"lot"`},
-		"foreign key":        {wire.Record{Kind: wire.RecordDevice, Key: "x", Value: []byte(`{"piid":"y"}`)}, wire.ErrMalformed, "device"},
-		"negative usage":     {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":-1}`)}, wire.ErrMalformed, "-1"},
-		"negative reserve":   {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":1,"reserved":-2}`)}, wire.ErrMalformed, "-2"},
-		"huge reserve":       {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":1,"reserved":9007199254740993}`)}, wire.ErrMalformed, "9007199254740993"},
-		"a tag's meaning":    {wire.Record{Kind: wire.RecordEntitlement, Key: "t", Value: []byte(`{}`)}, ErrRefused, `"entitlement"`},
-		"no value":           {wire.Record{Kind: wire.RecordToken, Key: "t"}, wire.ErrMalformed, "token"},
-		"no key":             {wire.Record{Kind: wire.RecordToken, Removed: true}, wire.ErrMalformed, "key"},
-		"foreign digest":     {wire.Record{Kind: wire.RecordReport, Key: "00", Value: []byte(`{"report":"e30="}`)}, wire.ErrMalformed, "digest"},
+		"unknown kind":        {wire.Record{Kind: "policy", Key: "x", Value: []byte(`{}`)}, ErrRefused, `"policy"`},
+		"foreign transfer":    {wire.Record{Kind: wire.RecordTransfer, Key: "lot\t1\t2", Value: []byte(`{"lot":"other","quantity":1}`)}, wire.ErrMalformed, "transfer"},
+		"transfer of nothing": {wire.Record{Kind: wire.RecordTransfer, Key: "lot\t1\t2", Value: []byte(`{"lot":"lot","quantity":0}`)}, wire.ErrMalformed, "transfer"},
+		"foreign reservation": {wire.Record{Kind: wire.RecordReservation, Key: "1", Value: []byte(`{"id":"2"}`)}, wire.ErrMalformed, "reservation"},
+		"kind of a response":  {wire.Record{Kind: wire.RecordLot, Key: "x", Value: []byte(`{}`)}, ErrRefused, `"lot"`},
+		"foreign key":         {wire.Record{Kind: wire.RecordDevice, Key: "x", Value: []byte(`{"piid":"y"}`)}, wire.ErrMalformed, "device"},
+		"negative usage":      {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":-1}`)}, wire.ErrMalformed, "-1"},
+		"negative reserve":    {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":1,"reserved":-2}`)}, wire.ErrMalformed, "-2"},
+		"huge reserve":        {wire.Record{Kind: wire.RecordUsage, Key: "v\tt", Value: []byte(`{"virtual_account":"v","tag":"t","in_use":1,"reserved":9007199254740993}`)}, wire.ErrMalformed, "9007199254740993"},
+		"a tag's meaning":     {wire.Record{Kind: wire.RecordEntitlement, Key: "t", Value: []byte(`{}`)}, ErrRefused, `"entitlement"`},
+		"no value":            {wire.Record{Kind: wire.RecordToken, Key: "t"}, wire.ErrMalformed, "token"},
+		"no key":              {wire.Record{Kind: wire.RecordToken, Removed: true}, wire.ErrMalformed, "key"},
+		"foreign digest":      {wire.Record{Kind: wire.RecordReport, Key: "00", Value: []byte(`{"report":"e30="}`)}, wire.ErrMalformed, "digest"},
 	} {
 		p.sequence = sequence
 		m := p.manifest(wire.ScopeFull) // which would erase what is held

@@ -272,3 +272,40 @@ func swapSent(t *testing.T, s satellite.Store) {
 	swap(w.account.ID, "device", "x", none, none)
 	swap(w.account.ID, "token", "x", a, a)
 }
+
+func staged(t *testing.T, s satellite.Store) {
+	alpha, beta := newWorld(t, s, "alpha"), newWorld(t, s, "beta")
+	var records []satellite.StagedRecord
+	for n := range int64(5) {
+		records = append(records, satellite.StagedRecord{Position: n + 1, Record: wire.Record{Kind: wire.RecordRecovery, Key: fmt.Sprint(n), Value: []byte(`{"n":1}`)}})
+	}
+	update(t, s, func(tx satellite.Tx) error { return tx.StageRecords(alpha.account.ID, records[:3]) })
+	update(t, s, func(tx satellite.Tx) error {
+		if err := tx.StageRecords(alpha.account.ID, records[3:]); err != nil {
+			return err
+		}
+		return tx.StageRecords(beta.account.ID, records[:1])
+	})
+	read := func(account satellite.AccountID, want ...satellite.StagedRecord) {
+		t.Helper()
+		view(t, s, func(tx satellite.Tx) error {
+			got, err := tx.StagedRecords(account, 3)
+			equal(t, "what is staged", got, append([]satellite.StagedRecord{}, want...))
+			return err
+		})
+	}
+	read(alpha.account.ID, records[:3]...)
+	drop := func(limit int, want int64) {
+		t.Helper()
+		update(t, s, func(tx satellite.Tx) error {
+			dropped, err := tx.DropStagedRecords(alpha.account.ID, limit)
+			equal(t, "how many were dropped", dropped, want)
+			return err
+		})
+	}
+	drop(2, 2)
+	read(alpha.account.ID, records[2:]...)
+	drop(9, 3)
+	read(alpha.account.ID)
+	read(beta.account.ID, records[0])
+}

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 
 		{"every write that goes upstream is found by its change number", changesAreFound},
 		{"removed rows leave tombstones until they are deleted", tombstones},
+		{"records are staged in order and dropped from the front", staged},
 		{"the hash of what was sent is swapped", swapSent},
 		{"how the upstream is reached comes back, and goes", upstreamSettings},
 		{"exchanges are kept, the newest of each account", syncExchanges},

@@ -6,8 +6,7 @@ CREATE TABLE registration_codes (
   virtual_account_id INTEGER NOT NULL REFERENCES virtual_accounts (id),
   created_at         TIMESTAMP NOT NULL,
   expires_at         TIMESTAMP NOT NULL,
-  used_at            TIMESTAMP,
-  used_by            BLOB CHECK ((used_by IS NULL) = (used_at IS NULL)) -- SHA-256 of the account's public key
+  used_at            TIMESTAMP
 );
 
 -- Requests on their way here. What has come of each lies in the folder "uploads".
