@@ -84,6 +84,8 @@ const (
 	EventRootTrusted            EventType = "upstream.root-trusted"
 	EventSyncRequested          EventType = "sync.requested"
 	EventSyncApplied            EventType = "sync.applied"
+	EventPrivacyChanged         EventType = "privacy.changed"
+	EventUsageKept              EventType = "usage.kept"
 	EventTokenKeyRotated        EventType = "token-key.rotated"
 	EventReservationCreated     EventType = "reservation.created"
 	EventReservationUpdated     EventType = "reservation.updated"

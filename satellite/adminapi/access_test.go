@@ -156,6 +156,10 @@ var routes = []route{
 	{name: "POST /sync-responses", about: ofResponse, action: satellite.ActionSynchronize, body: `{sync_response}`},
 	{name: "POST /sync-inspections", about: anyone, body: `{sync_response}`},
 	{name: "GET /sync", about: listsWhole, shows: `"account":"{account}"`},
+	{name: "GET /privacy", about: ofSatellite, action: satellite.ActionRead},
+	{name: "PATCH /privacy", about: ofSatellite, action: satellite.ActionManagePrivacy, body: `{"hostname":"on"}`},
+	{name: "GET /accounts/{account}/privacy", about: ofAccount, action: satellite.ActionRead},
+	{name: "PATCH /accounts/{account}/privacy", about: ofAccount, action: satellite.ActionManageAccount, body: `{"hostname":"off"}`},
 	{name: "GET /roots", about: anyone},
 	{name: "POST /roots", about: ofSatellite, action: satellite.ActionManageTrust, body: `{root}`},
 
@@ -189,7 +193,7 @@ var matrix = map[satellite.Action]string{
 	satellite.ActionRead: "AOauvxyz", satellite.ActionManageAccount: "AOa", satellite.ActionManageVirtualAccounts: "AOa",
 	satellite.ActionManageAccess: "Aax", satellite.ActionManageTokens: "AOauxy", satellite.ActionManageDevices: "AOauxy",
 	satellite.ActionManageLicenses: "AOauxy", satellite.ActionManageReservations: "AOauxy", satellite.ActionImportUsage: "AOauxy",
-	satellite.ActionSynchronize: "AOa", satellite.ActionManageClock: "A", satellite.ActionManageEvents: "A",
+	satellite.ActionSynchronize: "AOa", satellite.ActionManageClock: "A", satellite.ActionManageEvents: "A", satellite.ActionManagePrivacy: "A",
 }
 
 // place is where a request is about. Account roles are had in Own, roles in a

@@ -105,6 +105,10 @@ func (a *api) routes(r huma.API) {
 	post(r, "/sync-responses", "apply-sync-response", "Synchronization", "Apply a sync response", a.applySyncResponse, file("The response of the upstream.", wire.ResponseMediaType), conflict, oversize)
 	post(r, "/sync-inspections", "inspect-sync-file", "Synchronization", "Tell what is in a sync file, without trusting or applying it", a.inspectSyncFile, file("A sync request or response.", wire.RequestMediaType, wire.ResponseMediaType), oversize)
 	get(r, "/sync", "list-sync-states", "Synchronization", "Tell where each account stands with its upstream", a.listSyncStates)
+	get(r, "/privacy", "get-default-privacy", "Synchronization", "Show what is left out of everything that goes upstream, by default", a.getDefaultPrivacy)
+	patch(r, "/privacy", "change-default-privacy", "Synchronization", "Change what is left out by default", a.changeDefaultPrivacy)
+	get(r, "/accounts/{account}/privacy", "get-privacy", "Synchronization", "Show what is left out of everything that goes upstream for an account", a.getPrivacy, missing)
+	patch(r, "/accounts/{account}/privacy", "change-privacy", "Synchronization", "Change what is left out for an account", a.changePrivacy, missing)
 	get(r, "/roots", "list-roots", "Synchronization", "List the licensing roots that are trusted", a.listRoots)
 	post(r, "/roots", "trust-roots", "Synchronization", "Trust the licensing roots of a PEM file", a.trustRoots, created, file("Certificates as PEM.", pemType, "text/plain"), oversize)
 

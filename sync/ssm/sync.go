@@ -41,6 +41,9 @@ func (u *Upstream) Answer(ctx context.Context, request io.ReaderAt, size int64, 
 	if err != nil {
 		return Answer{}, err
 	}
+	if request := container.Manifest.Request; request.Scope != wire.ScopeStandard && len(request.PrivacyOmits) > 0 {
+		u.forgetLog(ctx)
+	}
 	return answer, nil
 }
 
@@ -215,6 +218,9 @@ func (e *exchange) apply() (acknowledgements *wire.RecordWriter, digests map[wir
 		before := h.digests()
 		if e.request.Manifest.Request.Scope != wire.ScopeStandard {
 			if err := h.clear(); err != nil {
+				return err
+			}
+			if err := eraseOmitted(tx, e.satellite.ID, e.request.Manifest.Request.PrivacyOmits); err != nil {
 				return err
 			}
 		}
