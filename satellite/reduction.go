@@ -147,7 +147,10 @@ func digits(text string) string {
 // timeBased tells whether a UUID is of a version that ends in the MAC address of
 // the machine that made it (RFC 9562: 1, 2, and 6).
 func timeBased(text string) bool {
-	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' || !strings.Contains("126", text[14:15]) {
+	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return false
+	}
+	if version := text[14]; version != '1' && version != '2' && version != '6' {
 		return false
 	}
 	node, err := hex.DecodeString(text[24:])
