@@ -89,6 +89,8 @@ const (
 	EventSyncApplied            EventType = "sync.applied"
 	EventSyncNotice             EventType = "sync.notice"
 	EventSyncRestored           EventType = "sync.restored"
+	EventPrivacyChanged         EventType = "privacy.changed"
+	EventUsageKept              EventType = "usage.kept"
 	EventTokenKeyRotated        EventType = "token-key.rotated"
 	EventReservationCreated     EventType = "reservation.created"
 	EventReservationUpdated     EventType = "reservation.updated"

@@ -33,13 +33,14 @@ const (
 	ActionManageUsers    Action = "manage-users"
 	ActionManageTrust    Action = "manage-trust"
 	ActionManageClock    Action = "manage-clock"
-	ActionManageEvents   Action = "manage-events" // prune
+	ActionManageEvents   Action = "manage-events"  // prune
+	ActionManagePrivacy  Action = "manage-privacy" // the default of all accounts
 )
 
 // The actions in an account or a virtual account.
 const (
 	ActionRead                  Action = "read"
-	ActionManageAccount         Action = "manage-account" // properties, agreement, upgrade
+	ActionManageAccount         Action = "manage-account" // properties, agreement, upgrade, privacy
 	ActionManageVirtualAccounts Action = "manage-virtual-accounts"
 	ActionManageAccess          Action = "manage-access" // who has which role
 	ActionManageTokens          Action = "manage-tokens"
@@ -60,7 +61,7 @@ func allow(actions ...Action) map[Action]bool {
 
 // permissions is the one table of role and action. Only Service asks it.
 var permissions = map[Role]map[Action]bool{
-	RoleSystemAdmin: allow(ActionManageAccounts, ActionManageUsers, ActionManageTrust, ActionManageClock, ActionManageEvents,
+	RoleSystemAdmin: allow(ActionManageAccounts, ActionManageUsers, ActionManageTrust, ActionManageClock, ActionManageEvents, ActionManagePrivacy,
 		ActionRead, ActionManageAccount, ActionManageVirtualAccounts, ActionManageAccess, ActionManageTokens, ActionManageDevices,
 		ActionManageLicenses, ActionManageReservations, ActionImportUsage, ActionSynchronize),
 	RoleSystemOperator: allow(ActionManageAccounts,

@@ -367,6 +367,7 @@ func TestEveryRoleMayDoWhatItsRowSays(t *testing.T) {
 		{ActionManageTrust, "x.. ... ..."},
 		{ActionManageClock, "x.. ... ..."},
 		{ActionManageEvents, "x.. ... ..."},
+		{ActionManagePrivacy, "x.. ... ..."},
 		{ActionRead, "xx. xxx xxx"},
 		{ActionManageAccount, "xx. x.. ..."},
 		{ActionManageVirtualAccounts, "xx. x.. ..."},

@@ -278,6 +278,15 @@ type Tx interface {
 	StagedRecords(AccountID, int) ([]StagedRecord, error)        // the first ones, by position
 	DropStagedRecords(AccountID, int) (dropped int64, err error) // the first ones
 
+	// Privacy. Account 0 stands for the default of all accounts.
+	PrivacySettings(AccountID) (PrivacySettings, error) // all inherited where none were made
+	SavePrivacySettings(AccountID, PrivacySettings) error
+	PrivacyState(AccountID) (PrivacyState, error) // of "" and no key where nothing was sent
+	SavePrivacyState(AccountID, PrivacyState) error
+	// ForgetSent forgets what was sent of an account, so that the next request
+	// is a full one, and its digests begin anew.
+	ForgetSent(AccountID) error
+
 	// Idempotency keys.
 	IdempotencyClaim(actor, key string) (IdempotencyClaim, error)
 	SaveIdempotencyClaim(IdempotencyClaim) error // replaces the one of the key

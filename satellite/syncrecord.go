@@ -17,6 +17,8 @@ type packer struct {
 	records *wire.RecordWriter
 	count   int64
 	virtual map[VirtualAccountID]string
+	privacy *reduction
+	kept    []string // digests of the usage reports that privacy keeps here
 }
 
 const packPage = 200
@@ -72,7 +74,11 @@ func (p *packer) page(ctx context.Context, source func(Tx, int64) ([]change, err
 		if err != nil {
 			return err
 		}
-		for _, c := range page {
+		for i, c := range page {
+			if c.record, err = p.privacy.record(c.record); err != nil {
+				return err
+			}
+			page[i] = c
 			if err := p.fold(tx, &state, c.record); err != nil {
 				return err
 			}
@@ -222,6 +228,11 @@ func (p *packer) reports(ctx context.Context) error {
 			return err
 		}
 		for _, report := range reports {
+			page.After = report.ID
+			if p.privacy.keeps(report.Raw) {
+				p.kept = append(p.kept, report.Digest)
+				continue
+			}
 			record, err := wire.NewRecord(wire.RecordReport, report.Digest, wire.ReportRecord{Report: report.Raw})
 			if err != nil {
 				return err
@@ -230,7 +241,6 @@ func (p *packer) reports(ctx context.Context) error {
 				return err
 			}
 			p.count++
-			page.After = report.ID
 		}
 		if len(reports) < packPage {
 			return nil

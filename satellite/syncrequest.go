@@ -31,6 +31,10 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 	var account Account
 	var authority Authority
 	var state SyncState
+	privacy, err := s.leaveOut(ctx, accountID)
+	if err != nil {
+		return row, err
+	}
 	err = s.store.View(ctx, func(tx Tx) error {
 		if account, err = tx.Account(accountID); err != nil {
 			return err
@@ -64,13 +68,17 @@ func (s *Service) WriteSyncRequest(ctx context.Context, actor Actor, accountID A
 	if err != nil {
 		return row, err
 	}
+	manifest.Request.PrivacyOmits = kindNames(privacy.omits)
 	records, err := wire.NewRecordWriter(s.options.TemporaryFolder)
 	if err != nil {
 		return row, err
 	}
 	defer records.Close()
-	packer := &packer{service: s, account: account, since: since, records: records}
+	packer := &packer{service: s, account: account, since: since, records: records, privacy: privacy}
 	if manifest.StateDigest, err = packer.pack(ctx); err != nil {
+		return row, err
+	}
+	if err := s.keepReports(ctx, actor, accountID, packer.kept, now); err != nil {
 		return row, err
 	}
 	row.Records = packer.count

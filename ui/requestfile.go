@@ -137,8 +137,8 @@ func (r *request) requestView(account satellite.Account, waiting satellite.SyncR
 		key, omit string
 		count     int64
 	}{
-		{"privacy.hostnames", "host_names", s.Privacy.HostNames}, {"privacy.ip", "ip_addresses", s.Privacy.IPAddresses},
-		{"privacy.mac", "mac_addresses", s.Privacy.MACAddresses}, {"privacy.versions", "versions", s.Privacy.Versions},
+		{"privacy.hostnames", "hostname", s.Privacy.HostNames}, {"privacy.ip", "ip_address", s.Privacy.IPAddresses},
+		{"privacy.mac", "mac_address", s.Privacy.MACAddresses}, {"privacy.versions", "version", s.Privacy.Versions},
 	} {
 		item := absentItem{Name: r.t(field.key), Text: r.t("privacy.found", "Count", field.count), Absent: field.count == 0}
 		if item.Absent {

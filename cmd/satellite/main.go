@@ -35,7 +35,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(), newDemoCommand(), newSeedCommand(), newAuditCommand(), newVersionCommand(),
 		// Clients of the server.
 		newSetupCommand(), newUserCommand(), newGroupCommand(), newAPIClientCommand(), newAccountCommand(), newVirtualAccountCommand(), newAgreementCommand(), newMailCommand(),
-		newTokenCommand(), newDeviceCommand(), newLicenseCommand(), newReservationCommand(), newCertificateCommand(), newSyncCommand(), newUpstreamCommand(),
+		newTokenCommand(), newDeviceCommand(), newLicenseCommand(), newReservationCommand(), newCertificateCommand(), newSyncCommand(), newPrivacyCommand(), newUpstreamCommand(),
 		newUsageCommand(), newClockCommand(), newEventCommand(), newAlertCommand(), newHealthcheckCommand(),
 	)
 	addDebug(root)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,14 +134,25 @@ func sayApplied(c *cobra.Command, r adminapi.SyncResult) {
 }
 
 func newSyncInspectCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "inspect FILE",
-		Short: "Tell what is in a sync file, without applying it",
+	c := &cobra.Command{
+		Use:   "inspect FILE [--html FILE [--language en|ja]]",
+		Short: "Tell what is in a sync file, without applying it; also as a page to print and sign",
 		Args:  takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
+			page, language := text(c, "html"), text(c, "language")
+			if !slices.Contains(offline.Languages, language) {
+				return message(fmt.Sprintf("A page is written in %s, not in %q. No page was written.", strings.Join(offline.Languages, " or "), language))
+			}
 			var summary offline.Summary
 			if err := connect(c).upload(c.Context(), resource("sync-inspections"), args[0], &summary); err != nil {
 				return err
+			}
+			summary.File = filepath.Base(args[0])
+			if page != "" {
+				if err := offline.WriteFile(page, func(w io.Writer) error { return summary.Page(w, language) }); err != nil {
+					return err
+				}
+				say(c, "The page to print and sign was written to %s.", page)
 			}
 			if yes(c, "json") {
 				return writeJSON(c.OutOrStdout(), summary)
@@ -148,6 +160,9 @@ func newSyncInspectCommand() *cobra.Command {
 			return summary.Text(c.OutOrStdout())
 		},
 	}
+	c.Flags().String("html", "", "file to write a page to that can be printed and signed")
+	c.Flags().String("language", "en", "language of the page: en or ja")
+	return c
 }
 
 func newSyncStatusCommand() *cobra.Command {

@@ -161,6 +161,10 @@ var routes = []route{
 	{name: "GET /upstream", about: ofSatellite, action: satellite.ActionManageTrust},
 	{name: "POST /upstream", about: ofSatellite, action: satellite.ActionManageTrust, body: `{"url":"https://upstream.example"}`},
 	{name: "DELETE /upstream", about: ofSatellite, action: satellite.ActionManageTrust},
+	{name: "GET /privacy", about: ofSatellite, action: satellite.ActionRead},
+	{name: "PATCH /privacy", about: ofSatellite, action: satellite.ActionManagePrivacy, body: `{"hostname":"on"}`},
+	{name: "GET /accounts/{account}/privacy", about: ofAccount, action: satellite.ActionRead},
+	{name: "PATCH /accounts/{account}/privacy", about: ofAccount, action: satellite.ActionManageAccount, body: `{"hostname":"off"}`},
 	{name: "GET /roots", about: anyone},
 	{name: "POST /roots", about: ofSatellite, action: satellite.ActionManageTrust, body: `{root}`},
 
@@ -194,7 +198,7 @@ var matrix = map[satellite.Action]string{
 	satellite.ActionRead: "AOauvxyz", satellite.ActionManageAccount: "AOa", satellite.ActionManageVirtualAccounts: "AOa",
 	satellite.ActionManageAccess: "Aax", satellite.ActionManageTokens: "AOauxy", satellite.ActionManageDevices: "AOauxy",
 	satellite.ActionManageLicenses: "AOauxy", satellite.ActionManageReservations: "AOauxy", satellite.ActionImportUsage: "AOauxy",
-	satellite.ActionSynchronize: "AOa", satellite.ActionManageClock: "A", satellite.ActionManageEvents: "A",
+	satellite.ActionSynchronize: "AOa", satellite.ActionManageClock: "A", satellite.ActionManageEvents: "A", satellite.ActionManagePrivacy: "A",
 }
 
 // place is where a request is about. Account roles are had in Own, roles in a

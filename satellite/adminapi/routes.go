@@ -110,6 +110,10 @@ func (a *api) routes(r huma.API) {
 	get(r, "/upstream", "get-upstream", "Synchronization", "Show how the upstream is reached", a.getUpstream)
 	post(r, "/upstream", "set-upstream", "Synchronization", "Say how the upstream is reached", a.setUpstream, conflict)
 	remove(r, "/upstream", "unset-upstream", "Synchronization", "Forget how the upstream is reached: exchanges go by file", a.unsetUpstream, nothing)
+	get(r, "/privacy", "get-default-privacy", "Synchronization", "Show what is left out of everything that goes upstream, by default", a.getDefaultPrivacy)
+	patch(r, "/privacy", "change-default-privacy", "Synchronization", "Change what is left out by default", a.changeDefaultPrivacy)
+	get(r, "/accounts/{account}/privacy", "get-privacy", "Synchronization", "Show what is left out of everything that goes upstream for an account", a.getPrivacy, missing)
+	patch(r, "/accounts/{account}/privacy", "change-privacy", "Synchronization", "Change what is left out for an account", a.changePrivacy, missing)
 	get(r, "/roots", "list-roots", "Synchronization", "List the licensing roots that are trusted", a.listRoots)
 	post(r, "/roots", "trust-roots", "Synchronization", "Trust the licensing roots of a PEM file", a.trustRoots, created, file("Certificates as PEM.", pemType, "text/plain"), oversize)
 

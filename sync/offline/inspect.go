@@ -2,8 +2,10 @@ package offline
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -30,10 +32,18 @@ type Summary struct {
 	Reason         string                    `json:"reason,omitempty"`         // in a response that asks for a full request
 	Lineage        wire.Lineage              `json:"lineage,omitempty"`        // in a response: what was noticed about its satellite
 	CreatedAt      time.Time                 `json:"created_at"`
-	Size           int64                     `json:"size"`   // bytes of the file
-	Digest         string                    `json:"digest"` // names the document; hexadecimal SHA-256 of its manifest
+	Size           int64                     `json:"size"`           // bytes of the file
+	File           string                    `json:"file,omitempty"` // its name, where the reader knows that
+	SHA256         string                    `json:"sha256"`         // of the file, hexadecimal
+	Digest         string                    `json:"digest"`         // names the document; hexadecimal SHA-256 of its manifest
 	Records        map[wire.RecordKind]int64 `json:"records"`
-	Signature      Signature                 `json:"signature"`
+	// Fields are the names of the fields that occur in the records of each kind,
+	// and FieldsCut says that there are more than are told.
+	Fields    map[wire.RecordKind][]string `json:"fields"`
+	FieldsCut bool                         `json:"fields_cut,omitempty"`
+	// Says is what the manifest says beside that, in order.
+	Says      []Statement `json:"says"`
+	Signature Signature   `json:"signature"`
 	// PrivacyOmits is what the sender says to have left out of a request;
 	// Privacy is what is found in it all the same.
 	PrivacyOmits []string `json:"privacy_omits"`
@@ -51,6 +61,64 @@ type Signature struct {
 	Root            string `json:"root,omitempty"`
 	RootFingerprint string `json:"root_fingerprint,omitempty"` // SHA-256, as OpenSSL prints it
 	Note            string `json:"note"`                       // a sentence
+}
+
+// Statement is one thing that a manifest says.
+type Statement struct {
+	Name string `json:"name"` // of the field, as in the documentation of the format
+	Text string `json:"text"`
+}
+
+// statements are what the manifest says that stands nowhere else in a summary.
+func statements(m wire.Manifest) []Statement {
+	list := []Statement{}
+	say := func(name, format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); text != "" {
+			list = append(list, Statement{name, clipped(text)})
+		}
+	}
+	if r := m.Request; r != nil {
+		say("base_sequence", "%d", r.BaseSequence)
+		say("requested_by", "%s", r.RequestedBy)
+		say("agreement_accepted", "%s", r.AgreementAccepted)
+		if r.LimitedAccount {
+			say("limited_account", "true")
+		}
+		if len(r.CertificateRequest) > 0 {
+			text := fmt.Sprintf("%d bytes", len(r.CertificateRequest))
+			if request, err := certs.ParseRequest(r.CertificateRequest); err == nil {
+				text = request.Subject.String()
+			}
+			say("certificate_request", "%s", text)
+		}
+		if u := r.Upgrade; u != nil {
+			say("upgrade", "%s, %s, %s (%s, %s)", u.Name, u.DomainIdentifier, u.Email, u.RequestedBy, u.RequestedAt.UTC().Format(time.RFC3339))
+		}
+		say("event_heads", "%d", len(r.EventHeads))
+		return list
+	}
+	r := m.Response
+	say("request_digest", "%s", r.RequestDigest)
+	say("next_sequence", "%d", r.NextSequence)
+	say("deadline", "%s", r.Deadline.UTC().Format(time.RFC3339))
+	say("account_type", "%s", r.AccountType)
+	say("domain_identifier", "%s", r.DomainIdentifier)
+	say("agreement_version", "%s", r.AgreementVersion)
+	if len(r.AgreementText) > 0 {
+		say("agreement_text", "%d bytes", len(r.AgreementText))
+	}
+	if u := r.Upgrade; u != nil {
+		say("upgrade", "%s, %s %s", u.Status, u.DomainIdentifier, u.Reason)
+	}
+	say("certificates", "%d", len(r.Certificates))
+	return list
+}
+
+// sum is the SHA-256 of the whole file.
+func sum(file io.ReaderAt, size int64) (string, error) {
+	hash := sha256.New()
+	_, err := io.Copy(hash, io.NewSectionReader(file, 0, size))
+	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // Inspect reads a document of size bytes without trusting who signed it. It
@@ -81,10 +149,16 @@ func Inspect(file io.ReaderAt, size int64) (Summary, error) {
 	if s.Signature, err = signature(m, container.Signer); err != nil {
 		return Summary{}, err
 	}
-	if err := container.Records(s.Privacy.look); err != nil {
+	found := search{fields: map[wire.RecordKind]map[string]bool{}}
+	if err := found.manifest(m); err != nil {
 		return Summary{}, err
 	}
-	return s, nil
+	if err := container.Records(found.record); err != nil {
+		return Summary{}, err
+	}
+	s.Privacy, s.Fields, s.FieldsCut, s.Says = found.privacy, found.names(), found.cut, statements(m)
+	s.SHA256, err = sum(file, size)
+	return s, err
 }
 
 // signature describes the chain that OpenContainer has checked the signature with.
@@ -139,6 +213,10 @@ func (s Summary) Text(w io.Writer) error {
 		fmt.Fprintf(&text, "%-18s %s\n", name, printable(fmt.Sprintf(format, args...)))
 	}
 	line("Document", "sync %s, %d bytes", s.Kind, s.Size)
+	if s.File != "" {
+		line("File", "%s", s.File)
+	}
+	line("SHA-256", "%s", s.SHA256)
 	line("Digest", "%s", s.Digest)
 	line("Satellite", "%s", s.SatelliteID)
 	line("Account", "%s (%s)", s.Account, s.AccountID)
@@ -161,7 +239,13 @@ func (s Summary) Text(w io.Writer) error {
 	}
 	line("Signature", "%s", s.Signature.Note)
 	for _, kind := range slices.Sorted(maps.Keys(s.Records)) {
-		line("Records", "%d %s", s.Records[kind], kind)
+		line("Records", "%d %s: %s", s.Records[kind], kind, strings.Join(s.Fields[kind], ", "))
+	}
+	if s.FieldsCut {
+		line("", "%s", "and further fields that are not told, because there are so many")
+	}
+	for _, said := range s.Says {
+		line("Says", "%s: %s", said.Name, said.Text)
 	}
 	if s.Kind == wire.SyncRequest {
 		if len(s.PrivacyOmits) > 0 {
@@ -170,6 +254,11 @@ func (s Summary) Text(w io.Writer) error {
 		for _, field := range s.Privacy.fields() {
 			line(field.name, "%s", found(field.number))
 		}
+		line("Pseudonyms", "%s", found(s.Privacy.Pseudonyms))
+		for _, contradiction := range s.Contradictions() {
+			line("WARNING", "the sender says that it left out %s", contradiction)
+		}
+		line("Searched", "the manifest and all records; what people called their virtual accounts, and what is encoded, cannot be judged")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -152,7 +152,7 @@ func TestInspectShowsThatPrivacyFieldsAreAbsent(t *testing.T) {
 		t.Errorf("the signature is described as %+v", s.Signature)
 	}
 	var text bytes.Buffer
-	if err := s.Text(&text); err != nil || strings.Count(text.String(), "none in the file") != 4 {
+	if err := s.Text(&text); err != nil || strings.Count(text.String(), "none in the file") != 5 {
 		t.Errorf("the text does not say that nothing private is in it: %v\n%s", err, &text)
 	}
 }

@@ -3,8 +3,8 @@ package offline
 import (
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/netip"
+	"maps"
+	"slices"
 	"strings"
 
 	"ssm/satellite/wire"
@@ -20,101 +20,115 @@ type Privacy struct {
 	// Versions are those of software and hardware. The version inside a software
 	// tag is not one of them: it belongs to the name of the license.
 	Versions int64 `json:"versions"`
+	// Pseudonyms stand for details that were left out.
+	Pseudonyms int64 `json:"pseudonyms"`
 }
 
 type privacyField struct {
+	kind   wire.PrivateKind
 	name   string
 	number int64
 }
 
 func (p Privacy) fields() []privacyField {
 	return []privacyField{
-		{"Host names", p.HostNames}, {"IP addresses", p.IPAddresses},
-		{"MAC addresses", p.MACAddresses}, {"Versions", p.Versions},
+		{wire.PrivateHostName, "Host names", p.HostNames}, {wire.PrivateIPAddress, "IP addresses", p.IPAddresses},
+		{wire.PrivateMACAddress, "MAC addresses", p.MACAddresses}, {wire.PrivateVersion, "Versions", p.Versions},
 	}
 }
 
-// look counts what is private in a record.
-func (p *Privacy) look(record wire.Record) error {
-	if record.Kind == wire.RecordReport && !record.Removed {
-		var report wire.ReportRecord
-		if err := record.Decode(&report); err != nil {
-			return err
-		}
-		return p.lookInto(report.Report, record)
-	}
-	if len(record.Value) == 0 {
-		return nil
-	}
-	return p.lookInto(record.Value, record)
+// Bounds of what is told about fields, which a hostile file may name as it likes.
+const (
+	maxKinds      = 32
+	maxFields     = 200 // of one kind
+	maxFieldRunes = 120
+)
+
+// search is what was found so far.
+type search struct {
+	privacy Privacy
+	fields  map[wire.RecordKind]map[string]bool
+	cut     bool // not all fields are told
 }
 
-func (p *Privacy) lookInto(text []byte, record wire.Record) error {
-	var value any
-	if err := json.Unmarshal(text, &value); err != nil {
-		return fmt.Errorf("%w: %s %.80q is not JSON", wire.ErrMalformed, record.Kind, record.Key)
+func (s *search) record(record wire.Record) error {
+	if record.Removed { // with a value, its key stands in that as well
+		for part := range strings.SplitSeq(record.Key, "\t") {
+			s.leaf(wire.Leaf{Text: part, Private: wire.PrivateForm(part)})
+		}
 	}
-	p.walk("", value, 0)
-	return nil
+	seen := s.fields[record.Kind]
+	if seen == nil {
+		if len(s.fields) == maxKinds {
+			s.cut = true
+		} else {
+			seen = map[string]bool{}
+			s.fields[record.Kind] = seen
+		}
+	}
+	return wire.Search(record, func(leaf wire.Leaf) {
+		s.leaf(leaf)
+		name := clipped(leaf.Path)
+		switch {
+		case seen[name]:
+		case seen == nil || len(seen) == maxFields:
+			s.cut = true
+		default:
+			seen[name] = true
+		}
+	})
 }
 
-// maxNesting is how many JSON texts may stand in one another as strings: a
-// report's payload is one in the report.
-const maxNesting = 2
-
-func (p *Privacy) walk(name string, value any, nesting int) {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, inner := range v {
-			p.walk(key, inner, nesting)
-		}
-	case []any:
-		for _, inner := range v {
-			p.walk(name, inner, nesting)
-		}
-	case string:
-		p.text(name, v, nesting)
+// manifest searches the signed part, too.
+func (s *search) manifest(m wire.Manifest) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
 	}
+	return wire.SearchJSON(text, "manifest", s.leaf)
 }
 
-func (p *Privacy) text(name, text string, nesting int) {
-	if text == "" {
-		return
-	}
-	if nesting < maxNesting && strings.HasPrefix(strings.TrimSpace(text), "{") {
-		var inner any
-		if json.Unmarshal([]byte(text), &inner) == nil {
-			p.walk("", inner, nesting+1)
-			return
-		}
-	}
-	switch strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)) {
-	case "hostname":
-		p.HostNames++
-	case "ipaddress":
-		p.IPAddresses++
-	case "macaddress":
-		p.MACAddresses++
-	case "softwareversion", "hardwareversion", "firmwareversion", "productversion", "udivid":
-		p.Versions++
-	case "version", "agreementversion": // of the form of a document
+func (s *search) leaf(leaf wire.Leaf) {
+	switch leaf.Private {
+	case wire.PrivateHostName:
+		s.privacy.HostNames++
+	case wire.PrivateIPAddress:
+		s.privacy.IPAddresses++
+	case wire.PrivateMACAddress:
+		s.privacy.MACAddresses++
+	case wire.PrivateVersion:
+		s.privacy.Versions++
 	default:
-		p.byForm(text)
+		if wire.IsPseudonym(leaf.Text) {
+			s.privacy.Pseudonyms++
+		}
 	}
 }
 
-// byForm recognizes an address in any field.
-func (p *Privacy) byForm(text string) {
-	text = strings.TrimSpace(text)
-	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		p.IPAddresses++
-		return
+// names are the fields that occur, by kind, in order.
+func (s *search) names() map[wire.RecordKind][]string {
+	names := make(map[wire.RecordKind][]string, len(s.fields))
+	for kind, seen := range s.fields {
+		names[kind] = slices.AppendSeq([]string{}, maps.Keys(seen))
+		slices.Sort(names[kind])
 	}
-	if _, err := netip.ParseAddrPort(text); err == nil {
-		p.IPAddresses++
-		return
+	return names
+}
+
+func clipped(text string) string {
+	if runes := []rune(text); len(runes) > maxFieldRunes {
+		return string(runes[:maxFieldRunes]) + "…"
 	}
-	if mac, err := net.ParseMAC(text); err == nil && len(mac) == 6 {
-		p.MACAddresses++
+	return text
+}
+
+// Contradictions are the kinds that the sender says to have left out, and that
+// are in the file all the same.
+func (s Summary) Contradictions() (found []string) {
+	for _, field := range s.Privacy.fields() {
+		if field.number > 0 && slices.Contains(s.PrivacyOmits, string(field.kind)) {
+			found = append(found, fmt.Sprintf("%s (%d)", field.kind, field.number))
+		}
 	}
+	return found
 }

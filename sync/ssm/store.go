@@ -33,7 +33,7 @@ func openStore(ctx context.Context, path string) (*store, error) {
 	pragmas := url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {busyTimeout},
 		"_foreign_keys": {"on"}, "_txlock": {"immediate"}, "_loc": {"UTC"},
-		"_secure_delete": {"FAST"}, // what a privacy setting takes back is overwritten
+		"_secure_delete": {"true"}, // what a privacy setting takes back is overwritten, also in free pages
 	}
 	s := &store{}
 	var err error

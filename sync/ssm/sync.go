@@ -37,6 +37,11 @@ func (u *Upstream) Answer(ctx context.Context, request io.ReaderAt, size int64, 
 	if err := checkNames(container.Manifest); err != nil {
 		return Answer{}, err
 	}
+	defer func() {
+		if r := container.Manifest.Request; err == nil && r.Scope != wire.ScopeStandard && len(r.PrivacyOmits) > 0 {
+			u.forgetLog(ctx) // after what was staged is dropped
+		}
+	}()
 	var wanted bool
 	err = u.view(ctx, func(tx *gorm.DB) error {
 		e := &exchange{Upstream: u, tx: tx, request: container, now: now, options: options}
@@ -219,6 +224,11 @@ func (e *exchange) respond() (Answer, error) {
 		e.verdict = verdict{refused: true, lineage: wire.LineageRestored,
 			reason: fmt.Sprintf("after this request the %s records here are not those of the satellite: one of both was restored or copied from an older state", kind)}
 		return e.respondRefused()
+	}
+	if request := e.request.Manifest.Request; request.Scope != wire.ScopeStandard {
+		if err := eraseOmitted(e.tx, e.satellite.ID, request.PrivacyOmits); err != nil {
+			return Answer{}, err
+		}
 	}
 	if err := e.switchOver(after); err != nil {
 		return Answer{}, err
