@@ -86,6 +86,8 @@ const (
 	EventUpstreamUnset          EventType = "upstream.unset"
 	EventSyncRequested          EventType = "sync.requested"
 	EventSyncApplied            EventType = "sync.applied"
+	EventSyncScheduleSet        EventType = "sync.schedule-set"
+	EventSyncScheduleUnset      EventType = "sync.schedule-unset"
 	EventTokenKeyRotated        EventType = "token-key.rotated"
 	EventReservationCreated     EventType = "reservation.created"
 	EventReservationUpdated     EventType = "reservation.updated"

@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 // Tests of the programs may import everything, and every test its own package and the contract of Store.
 var testArrows = map[string][]string{
 	// The service on a real SQLite file, with real keys and certificates, and a device that takes its reservations.
-	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent"},
+	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "sync/scheduler"},
 	// The faces on a real service; a device on the other end, the components of the console in the pages.
 	"satellite/web":        realService,
 	"satellite/deviceapi":  realService,
@@ -65,7 +65,7 @@ var testArrows = map[string][]string{
 	"cmd/ssm":        {everything},
 }
 
-var realService = []string{"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "ui/kit"}
+var realService = []string{"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "sync/scheduler", "ui/kit"}
 
 const (
 	everything = "everything"
