@@ -202,9 +202,10 @@ func (s *Service) scheduledSync(tx Tx, accountID AccountID, now time.Time) (plan
 
 // SynchronizeDue synchronizes the accounts whose time has come, one after the
 // other. It is due every minute. An account that is being synchronized already is
-// left alone. The error joins those of the accounts; each stands in the history
-// of its account, too, and holds up no other.
-func (s *Service) SynchronizeDue(ctx context.Context) error {
+// left alone. failed is told of each exchange that failed, which stands in the
+// history of its account, too, and holds up no other. The error joins what went
+// wrong inside the satellite.
+func (s *Service) SynchronizeDue(ctx context.Context, failed func(Account, error)) error {
 	var accounts []Account
 	err := s.store.View(ctx, func(tx Tx) (err error) {
 		accounts, err = tx.Accounts()
@@ -215,8 +216,12 @@ func (s *Service) SynchronizeDue(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := s.synchronizeDue(ctx, account.ID); err != nil {
+		switch err := s.synchronizeDue(ctx, account.ID); {
+		case err == nil:
+		case KindOf(err) == KindInternal:
 			problems = append(problems, fmt.Errorf("account %q: %w", account.Name, err))
+		default:
+			failed(account, err)
 		}
 	}
 	return errors.Join(problems...)
