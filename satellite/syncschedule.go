@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func (s SyncSchedule) line() (string, error) {
 	case form == "daily" && len(rest) == 1:
 		return atTime(rest[0], "*", "*")
 	case form == "weekly" && len(rest) == 2:
-		if !strings.Contains(" sun mon tue wed thu fri sat ", " "+rest[0]+" ") {
+		if !slices.Contains([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, rest[0]) {
 			return "", fmt.Errorf("%q is no day of the week: mon, tue, wed, thu, fri, sat or sun", rest[0])
 		}
 		return atTime(rest[1], "*", rest[0])
