@@ -91,6 +91,8 @@ const (
 	EventSyncRestored           EventType = "sync.restored"
 	EventPrivacyChanged         EventType = "privacy.changed"
 	EventUsageKept              EventType = "usage.kept"
+	EventSyncScheduleSet        EventType = "sync.schedule-set"
+	EventSyncScheduleUnset      EventType = "sync.schedule-unset"
 	EventTokenKeyRotated        EventType = "token-key.rotated"
 	EventReservationCreated     EventType = "reservation.created"
 	EventReservationUpdated     EventType = "reservation.updated"

@@ -54,6 +54,7 @@ type Ports struct {
 	Secrets   Secrets
 	Observer  Observer
 	Upstream  Upstream         // nil where the program never goes online
+	Timetable Timetable        // nil where it knows no schedules
 	Now       func() time.Time // the system's clock
 	// Monotonic is the time since the start of the process, which no change of
 	// the clock moves; nil takes the progress of Now.
@@ -70,6 +71,7 @@ type Service struct {
 	secrets   Secrets
 	observer  Observer
 	upstream  Upstream
+	timetable Timetable
 	guard     *guard
 	random    io.Reader
 	options   Options
@@ -98,7 +100,10 @@ type accountWriter struct {
 func New(ctx context.Context, ports Ports, options Options) (*Service, error) {
 	s := &Service{
 		store: ports.Store, issuer: ports.Issuer, tokens: ports.Tokens, passwords: ports.Passwords,
-		secrets: ports.Secrets, observer: ports.Observer, upstream: ports.Upstream, guard: newGuard(ports.Now, ports.Monotonic), random: ports.Random, options: options.Defaults(),
+		secrets: ports.Secrets, observer: ports.Observer, upstream: ports.Upstream, timetable: ports.Timetable, guard: newGuard(ports.Now, ports.Monotonic), random: ports.Random, options: options.Defaults(),
+	}
+	if s.timetable == nil {
+		s.timetable = s.timetable.none
 	}
 	if err := s.loadClock(ctx); err != nil {
 		return nil, fmt.Errorf("read the clock of the last run: %w", err)

@@ -261,6 +261,8 @@ type Tx interface {
 	Upstream() (UpstreamSettings, error)                    // KindNotFound where none is set; proxy and key sealed
 	SaveUpstream(UpstreamSettings) error
 	DeleteUpstream() error
+	SyncSchedule(AccountID) (SyncSchedule, error) // 0: the default; an empty one where there is none
+	SaveSyncSchedule(SyncSchedule) error
 	AddSyncExchange(e SyncExchange, keep int) error        // drops the oldest of the account beyond those to keep
 	SyncExchanges(AccountID, Page) ([]SyncExchange, error) // newest first; Page.After is an id to stay below
 	ChangeNumber() (int64, error)                          // the newest

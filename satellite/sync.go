@@ -141,6 +141,7 @@ func (s *Service) Roots(ctx context.Context) (roots []Root, err error) {
 type SyncStatus struct {
 	Account  Account
 	State    SyncState
+	Schedule ScheduledSync
 	Requests []SyncRequestRow // the last ten, newest first
 }
 
@@ -169,7 +170,11 @@ func (s *Service) SyncStatuses(ctx context.Context, actor Actor) (list []SyncSta
 			if err != nil {
 				return err
 			}
-			list = append(list, SyncStatus{Account: account, State: state, Requests: requests})
+			plan, err := s.scheduledSync(tx, account.ID, s.SystemNow())
+			if err != nil {
+				return err
+			}
+			list = append(list, SyncStatus{Account: account, State: state, Schedule: plan, Requests: requests})
 		}
 		return nil
 	})

@@ -77,16 +77,20 @@ func (x SyncExchange) applied(r *response) SyncExchange {
 // interrupted.
 func (x *onlineExchange) failed(ctx context.Context, problem error) error {
 	row := x.history
-	row.EndedAt, row.Outcome = x.service.Now(), ExchangeFailed
-	row.Reason = "Something failed inside the satellite, whose log says what."
+	row.EndedAt, row.Outcome, row.Reason = x.service.Now(), ExchangeFailed, exchangeReason(problem)
+	return x.service.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return tx.AddSyncExchange(row, keptExchanges) })
+}
+
+// exchangeReason is why an exchange failed, for people.
+func exchangeReason(problem error) string {
 	var own *Error
 	switch {
 	case errors.As(problem, &own) && own.Kind != KindInternal:
-		row.Reason = clipRunes(own.Message, maxExchangeReason)
+		return clipRunes(own.Message, maxExchangeReason)
 	case errors.Is(problem, context.Canceled):
-		row.Reason = "It was interrupted."
+		return "It was interrupted."
 	}
-	return x.service.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return tx.AddSyncExchange(row, keptExchanges) })
+	return "Something failed inside the satellite, whose log says what."
 }
 
 // SyncHistory lists the exchanges of an account, newest first. It is about the

@@ -19,6 +19,7 @@ import (
 	"ssm/satellite/auth"
 	"ssm/satellite/issuer"
 	"ssm/satellite/store"
+	"ssm/sync/scheduler"
 )
 
 // world is a satellite on real SQLite with real keys, a clock that the story
@@ -127,7 +128,7 @@ func (w *world) open() {
 	w.must(err)
 	w.service, err = satellite.New(w.ctx, satellite.Ports{
 		Store: w.wrap(w.store), Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys, Observer: nobody{},
-		Upstream: w.online, Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
+		Upstream: w.online, Timetable: scheduler.Next, Now: w.clock.Now, Monotonic: w.clock.Monotonic, Random: rand.Reader,
 	}, w.options)
 	w.must(err)
 }

@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	// The service on a real SQLite file, with real keys and certificates, a device that takes its reservations, and an
 	// upstream that settles with it.
-	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "sync/ssm"},
+	"satellite": {"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "sync/ssm", "sync/scheduler"},
 	// The faces on a real service; a device on the other end, the components of the console in the pages.
 	"satellite/web":        realService,
 	"satellite/deviceapi":  realService,
@@ -66,7 +66,7 @@ var testArrows = map[string][]string{
 	"cmd/ssm":        {everything},
 }
 
-var realService = []string{"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "ui/kit"}
+var realService = []string{"satellite/store", "satellite/auth", "satellite/issuer", "certs", "satellite/agent", "sync/scheduler", "ui/kit"}
 
 const (
 	everything = "everything"

@@ -40,6 +40,11 @@ func jobs(s *server) []scheduler.Job {
 		}},
 		{Name: "watch-deadlines", Spec: "@daily", Run: s.service.WatchDeadlines},
 		{Name: "forget-replies", Spec: "@every 10m", Run: s.service.ForgetReplies},
+		{Name: "synchronize", Spec: "@every 1m", Run: func(ctx context.Context, _ time.Time) error {
+			return s.service.SynchronizeDue(ctx, func(account satellite.Account, problem error) {
+				s.log.WarnContext(ctx, "scheduled synchronization failed", "account", account.Name, "code", satellite.CodeOf(problem), "error", problem)
+			})
+		}},
 		{Name: "count-lots", Spec: "@every 1m", Run: s.service.CountLots},
 		{Name: "remind-of-lots", Spec: "@daily", Run: s.service.RemindOfLots},
 		{Name: "watch-reservations", Spec: "@hourly", Run: s.service.WatchReservations},

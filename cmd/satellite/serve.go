@@ -199,7 +199,7 @@ func (s *server) open(ctx context.Context, now func() time.Time, monotonic func(
 	}
 	s.service, err = satellite.New(ctx, satellite.Ports{
 		Store: s.store, Issuer: issuer.New(keys), Tokens: auth.NewTokens(), Passwords: auth.NewPasswords(2), Secrets: keys,
-		Observer: s.metrics, Upstream: carrier{now: s.machine.Now, random: mathrand.Float64}, Now: now, Monotonic: monotonic, Random: rand.Reader,
+		Observer: s.metrics, Upstream: carrier{now: s.machine.Now, random: mathrand.Float64}, Timetable: scheduler.Next, Now: now, Monotonic: monotonic, Random: rand.Reader,
 	}, s.config.options())
 	return keys, err
 }

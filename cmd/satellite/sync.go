@@ -20,7 +20,7 @@ import (
 
 func newSyncCommand() *cobra.Command {
 	c := &cobra.Command{Use: "sync", Short: "Settle with the upstream, over the network or by file"}
-	c.AddCommand(newSyncNowCommand(), newSyncHistoryCommand(), newSyncRequestCommand(), newSyncApplyCommand(), newSyncInspectCommand(), newSyncStatusCommand())
+	c.AddCommand(newSyncNowCommand(), newSyncHistoryCommand(), newSyncRequestCommand(), newSyncApplyCommand(), newSyncInspectCommand(), newSyncStatusCommand(), newSyncScheduleCommand())
 	return c
 }
 
@@ -177,7 +177,9 @@ func newSyncStatusCommand() *cobra.Command {
 				column[adminapi.SyncState]{"APPLIED", func(s adminapi.SyncState) any { return s.AppliedSequence }},
 				column[adminapi.SyncState]{"NEXT", func(s adminapi.SyncState) any { return s.NextSequence }},
 				column[adminapi.SyncState]{"FULL REQUIRED", func(s adminapi.SyncState) any { return s.FullRequired }},
-				column[adminapi.SyncState]{"NEXT BY", func(s adminapi.SyncState) any { return s.Deadline }})
+				column[adminapi.SyncState]{"NEXT BY", func(s adminapi.SyncState) any { return s.Deadline }},
+				column[adminapi.SyncState]{"NEXT RUN", func(s adminapi.SyncState) any { return nextRun(s.Schedule) }},
+				column[adminapi.SyncState]{"LAST RUN", func(s adminapi.SyncState) any { return lastRun(s.Schedule) }})
 		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"ssm/satellite/issuer"
 	"ssm/satellite/web"
 	"ssm/satellite/wire"
+	"ssm/sync/scheduler"
 )
 
 // accessFixture is a satellite with everything in every place, a signed-in user
@@ -77,7 +78,7 @@ func newAccessFixture(t *testing.T) *accessFixture {
 	}
 	service := must(satellite.New(t.Context(), satellite.Ports{
 		Store: rehearsal{f.store}, Issuer: issuer.New(f.keys), Tokens: f.signer, Passwords: quick{}, Secrets: f.keys,
-		Observer: silent{}, Now: clock, Random: rand.Reader,
+		Observer: silent{}, Timetable: scheduler.Next, Now: clock, Random: rand.Reader,
 	}, satellite.Options{TemporaryFolder: f.folder}))(t)
 	e := web.New(slog.New(slog.DiscardHandler))
 	adminapi.Routes(e, adminapi.Options{Service: service, Sessions: f.world.sessions, TemporaryFolder: f.folder})

@@ -28,6 +28,7 @@ type SyncState struct {
 	Deadline        *time.Time    `json:"deadline" doc:"When the upstream takes the licenses back unless it hears again."`
 	FullRequired    bool          `json:"full_required" doc:"The upstream asked for everything."`
 	Reason          string        `json:"reason" doc:"Why it did."`
+	Schedule        SyncSchedule  `json:"schedule"`
 	Requests        []SyncRequest `json:"requests" doc:"The last ten, newest first."`
 }
 
@@ -46,7 +47,7 @@ func syncStateOf(s satellite.SyncStatus) SyncState {
 	return SyncState{
 		Account: s.Account.Name, NextSequence: s.State.NextSequence, AppliedSequence: s.State.AppliedSequence,
 		LastSyncAt: instant(s.State.LastSyncAt), Deadline: instant(s.State.Deadline),
-		FullRequired: s.State.FullRequired, Reason: s.State.Reason, Requests: whole(s.Requests, syncRequestOf).Items,
+		FullRequired: s.State.FullRequired, Reason: s.State.Reason, Schedule: syncScheduleOf(s.Account.Name, s.Schedule), Requests: whole(s.Requests, syncRequestOf).Items,
 	}
 }
 

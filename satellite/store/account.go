@@ -118,7 +118,7 @@ func (t *transaction) SaveAccount(a satellite.Account) error {
 // accountTables are the tables with rows of an account, each before those that
 // its rows refer to. Events and alerts stay.
 var accountTables = []string{
-	"privacy_states", "privacy_settings", "staged_records", "sent_records", "tombstones", "sync_exchanges", "sync_requests", "sync_states", "usage_reports", "custom_tags", "reservations", "transfers", "pools", "lots", "licenses",
+	"privacy_states", "privacy_settings", "staged_records", "sent_records", "tombstones", "sync_exchanges", "sync_schedules", "sync_requests", "sync_states", "usage_reports", "custom_tags", "reservations", "transfers", "pools", "lots", "licenses",
 	"tokens", "certificates", "nominations", "agreements", "agreement_acceptances", "upgrades", "authorities", "grants", "api_clients", "user_groups", "instances", "virtual_accounts",
 }
 

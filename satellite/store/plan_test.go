@@ -190,6 +190,8 @@ func methods(account satellite.AccountID, virtual satellite.VirtualAccountID, li
 		"AddSyncExchange": func(tx satellite.Tx) error {
 			return tx.AddSyncExchange(satellite.SyncExchange{AccountID: account}, 10)
 		},
+		"SyncSchedule":     func(tx satellite.Tx) error { _, err := tx.SyncSchedule(account); return err },
+		"SaveSyncSchedule": func(tx satellite.Tx) error { return tx.SaveSyncSchedule(satellite.SyncSchedule{AccountID: account}) },
 		"SwapSent": func(tx satellite.Tx) error {
 			_, err := tx.SwapSent(account, string(wire.RecordDevice), "x", [32]byte{1})
 			return err

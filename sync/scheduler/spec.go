@@ -32,6 +32,16 @@ func Validate(spec string) error {
 	return err
 }
 
+// Next returns the first time after the one given at which spec comes due, in UTC; zero where none comes in five years,
+// as once around 2100 for the leap day. It returns ErrSpec as Validate does.
+func Next(spec string, after time.Time) (time.Time, error) {
+	schedule, err := parse(spec)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return schedule.Next(after.UTC()), nil
+}
+
 func parse(spec string) (schedule cron.Schedule, err error) {
 	if len(spec) > maxSpec {
 		return nil, fmt.Errorf("%w: the line has %d bytes, %d are allowed", ErrSpec, len(spec), maxSpec)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"ssm/sync/scheduler"
 )
@@ -51,6 +52,18 @@ func TestOnlySchedulesThatCanComeDueAreAccepted(t *testing.T) {
 				t.Fatalf("Validate(%q) = %v, want ErrSpec with %q", c.spec, err, c.refused)
 			}
 		})
+	}
+}
+
+func TestTheNextTimeIsReadInUTC(t *testing.T) {
+	t.Parallel()
+	tokyo := time.FixedZone("Tokyo", 9*3600)
+	got, err := scheduler.Next("0 2 * * *", time.Date(2026, time.March, 2, 10, 0, 0, 0, tokyo))
+	if want := time.Date(2026, time.March, 2, 2, 0, 0, 0, time.UTC); err != nil || got != want {
+		t.Errorf("it is %v (%v), want %v", got, err, want)
+	}
+	if got, err := scheduler.Next("TZ=Asia/Tokyo 0 2 * * *", time.Time{}); !errors.Is(err, scheduler.ErrSpec) || !got.IsZero() {
+		t.Errorf("it is %v (%v), want ErrSpec", got, err)
 	}
 }
 

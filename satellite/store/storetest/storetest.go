@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) satellite.Store) {
 		{"the hash of what was sent is swapped", swapSent},
 		{"how the upstream is reached comes back, and goes", upstreamSettings},
 		{"exchanges are kept, the newest of each account", syncExchanges},
+		{"a schedule comes back, and goes with its account", syncSchedules},
 
 		{"devices are searched by prefix of serial, host name and product id", searches},
 		{"listings are read page by page", pages},
