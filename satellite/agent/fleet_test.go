@@ -135,12 +135,12 @@ func TestAFleetOutlivesItsSatellite(t *testing.T) {
 	}
 	var record bytes.Buffer
 	fleet := s.fleet(agent.OpAuthorize, &record)
-	fleet.Duration = 300 * time.Millisecond
+	fleet.Duration = 2 * time.Second
 	result, err := fleet.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Operations == 0 || result.Errors == 0 || result.Errors > 60 || result.FirstError == "" {
+	if result.Operations == 0 || result.Errors == 0 || result.Errors > 400 || result.FirstError == "" {
 		t.Errorf("%+v", result)
 	}
 	s.checkRecord(&record, 20)
