@@ -200,7 +200,7 @@ func (p *poller) poll(ctx context.Context, pause time.Duration) {
 		case <-time.After(pause):
 		}
 		begin := p.now()
-		wait, err := p.ask(ctx)
+		size, wait, err := p.ask(ctx)
 		if ctx.Err() != nil {
 			return // its answer would no longer count
 		}
@@ -208,7 +208,7 @@ func (p *poller) poll(ctx context.Context, pause time.Duration) {
 		if err != nil {
 			p.refused[err.Error()]++
 		} else {
-			p.latencies = append(p.latencies, spent)
+			p.latencies, p.bytes = append(p.latencies, spent), p.bytes+size
 		}
 		pause = max(wait, p.every-spent)
 	}
@@ -216,32 +216,31 @@ func (p *poller) poll(ctx context.Context, pause time.Duration) {
 
 // ask asks once. The error is the status or "connection", wait how long the
 // satellite wants to be left alone.
-func (p *poller) ask(ctx context.Context) (wait time.Duration, err error) {
+func (p *poller) ask(ctx context.Context) (size int64, wait time.Duration, err error) {
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if p.body != "" {
 		method, body = http.MethodPost, strings.NewReader(p.body)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, p.base+p.path, body)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+p.token)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := p.http.Do(request)
 	if err != nil {
-		return time.Second, errors.New("connection")
+		return 0, time.Second, errors.New("connection")
 	}
 	defer response.Body.Close()
-	size, err := io.Copy(io.Discard, response.Body)
+	size, err = io.Copy(io.Discard, response.Body)
 	if err != nil {
-		return time.Second, errors.New("connection")
+		return 0, time.Second, errors.New("connection")
 	}
 	if response.StatusCode != http.StatusOK {
 		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
-		return time.Duration(seconds) * time.Second, errors.New(strconv.Itoa(response.StatusCode))
+		return 0, time.Duration(seconds) * time.Second, errors.New(strconv.Itoa(response.StatusCode))
 	}
-	p.bytes += size
-	return 0, nil
+	return size, 0, nil
 }
 
 func sum(pollers []*poller, elapsed time.Duration) pollResult {

@@ -98,7 +98,7 @@ func TestAFleetAuthorizesInTurnUntilTheTimeIsOver(t *testing.T) {
 	s := newSatellite(t)
 	var record bytes.Buffer
 	fleet := s.fleet(agent.OpAuthorize, &record)
-	fleet.Duration = 200 * time.Millisecond
+	fleet.Duration = 3 * time.Second // on a busy machine, too, each has its turn
 	result, err := fleet.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -135,12 +135,12 @@ func TestAFleetOutlivesItsSatellite(t *testing.T) {
 	}
 	var record bytes.Buffer
 	fleet := s.fleet(agent.OpAuthorize, &record)
-	fleet.Duration = 300 * time.Millisecond
+	fleet.Duration = 2 * time.Second
 	result, err := fleet.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Operations == 0 || result.Errors == 0 || result.Errors > 60 || result.FirstError == "" {
+	if result.Operations == 0 || result.Errors == 0 || result.Errors > 400 || result.FirstError == "" {
 		t.Errorf("%+v", result)
 	}
 	s.checkRecord(&record, 20)

@@ -157,7 +157,14 @@ func TestAClientThatStallsIsGivenUpAndHoldsNoPlaceMeanwhile(t *testing.T) {
 	if response, body := ask(t, server, http.MethodGet, "/api/v1/short", nil); response.status != http.StatusOK {
 		t.Errorf("while a client takes its list, another is answered %d %s", response.status, body)
 	}
-	<-time.After(600 * time.Millisecond)
+	// Until no page has been read for long: the connection is full, and its time is over.
+	for quiet := false; !quiet; {
+		select {
+		case <-pages:
+		case <-time.After(1500 * time.Millisecond):
+			quiet = true
+		}
+	}
 	response, err := http.ReadResponse(stalled, nil)
 	if err != nil {
 		t.Fatal(err)
