@@ -83,7 +83,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 func source(path, mode string, more url.Values) string {
 	values := url.Values{
 		"mode": {mode}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"10000"},
-		"_foreign_keys": {"1"}, "_cache_size": {"-32768"},
+		"_foreign_keys": {"1"}, "_cache_size": {"-32768"}, // KiB
 	}
 	for key, value := range more {
 		values[key] = value
@@ -92,7 +92,10 @@ func source(path, mode string, more url.Values) string {
 }
 
 func (s *Store) openReaders(options Options) error {
-	pool, err := sql.Open("sqlite3", source(options.Path, "ro", url.Values{"_query_only": {"1"}, "_txlock": {"deferred"}}))
+	pool, err := sql.Open("sqlite3", source(options.Path, "ro", url.Values{
+		// There are several readers, and the system keeps the pages of the file, too.
+		"_query_only": {"1"}, "_txlock": {"deferred"}, "_cache_size": {"-8192"},
+	}))
 	if err != nil {
 		return err
 	}
