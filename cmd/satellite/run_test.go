@@ -86,7 +86,7 @@ func TestEveryCommandWithoutAServerSaysHowToStartIt(t *testing.T) {
 		"event prune":       {"--older-than-days", "1"},
 		"certificate chain": {"--out", file}, "certificate crl": {"--out", file},
 		"sync request": {"--out", file}, "sync apply": {file}, "sync inspect": {file}, "upstream trust": {file}, "upstream set": {"--url", "https://a.example"}, "account register": {"--code", "x"}, "usage import": {file},
-		"privacy set": {"--hostname", "on"},
+		"privacy set": {"--hostname", "on"}, "sync schedule set": {"daily", "02:00"},
 	}
 	without := []string{"serve", "demo", "seed", "version", "audit verify", "help", "completion"}
 	tried := 0

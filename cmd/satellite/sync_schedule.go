@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -74,7 +73,10 @@ func (c *client) schedules(ctx context.Context) iter.Seq2[[]adminapi.SyncSchedul
 	return func(yield func([]adminapi.SyncSchedule, error) bool) {
 		list := make([]adminapi.SyncSchedule, 1)
 		var states adminapi.List[adminapi.SyncState]
-		err := errors.Join(c.get(ctx, schedulePath(""), &list[0]), c.get(ctx, resource("sync"), &states))
+		err := c.get(ctx, schedulePath(""), &list[0])
+		if err == nil {
+			err = c.get(ctx, resource("sync"), &states)
+		}
 		for _, state := range states.Items {
 			list = append(list, state.Schedule)
 		}

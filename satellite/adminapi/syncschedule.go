@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ssm/satellite"
 )
 
@@ -27,6 +29,13 @@ type SyncSchedule struct {
 	NextRunAt     *time.Time `json:"next_run_at" doc:"In the past: at once."`
 	Running       bool       `json:"running" doc:"An exchange of the account goes on, whoever has begun it."`
 	LastRun       *SyncRun   `json:"last_run"`
+}
+
+// TransformSchema says that there may be no last run: huma knows no null for a type with a name.
+func (SyncSchedule) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	lastRun := s.Properties["last_run"]
+	s.Properties["last_run"] = &huma.Schema{Description: lastRun.Description, OneOf: []*huma.Schema{{Ref: lastRun.Ref}, {Enum: []any{nil}}}}
+	return s
 }
 
 // SyncRun is a run that a schedule brought about.
