@@ -304,7 +304,7 @@ func TestAnExchangeIsBounded(t *testing.T) {
 		{"a redirect", answered(302, "Location", "https://elsewhere.example/"), nil, ErrRefused, "not followed", 1},
 		{"something that answers anything", answered(200), nil, ErrRefused, "no upstream", 1},
 		{"one that cuts everything", func(int, http.ResponseWriter, *http.Request) bool { cut(); return true }, nil, ErrUnreachable, "EOF", 3},
-		{"one that never answers", silent, func(o *Options) { o.Patience = 20 * time.Millisecond }, ErrUnreachable, "nothing moved", 3},
+		{"one that never answers", silent, func(o *Options) { o.Patience = 500 * time.Millisecond }, ErrUnreachable, "nothing moved", 3},
 		{"one that never comes to an end", func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodGet {
 				w.WriteHeader(http.StatusAccepted)
