@@ -538,7 +538,7 @@ func TestAClientThatStallsIsCutOff(t *testing.T) {
 	t.Parallel()
 	u := openUpstream(t, newClock())
 	line := call(t, u)
-	line.portal.door.patience = 20 * time.Millisecond
+	line.portal.door.patience = 500 * time.Millisecond
 	reader, writer := net.Pipe()
 	defer writer.Close()
 	go func() { _, _ = writer.Write([]byte("slow")) }()
