@@ -253,9 +253,10 @@ func TestATransferBesideARegistrationIsNotUndone(t *testing.T) {
 		target := []string{"Annex", "Default"}[n%2]
 		d.key = newKey(t)
 		message := d.registration(text, true)
+		moved := &device{piid: d.piid} // the answer to the registration writes d meanwhile
 		done := make(chan error)
 		go func() {
-			_, err := w.transfer(target, d)
+			_, err := w.transfer(target, moved)
 			done <- err
 		}()
 		d.adopt(d.ok(message))
